@@ -1,0 +1,118 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace RegistryFunctions.Hosting;
+
+/// <summary>What an operator can set, each value known to make sense.</summary>
+public sealed record RegistryOptions
+{
+    /// <summary>Environment variables of the registry begin with this and two underscores.</summary>
+    public const string Section = "Registry";
+
+    private static readonly Setting<IPEndPoint> BindSetting = new(
+        "--bind", nameof(Bind), "addr:port", "0.0.0.0:8080",
+        "Address to serve on when stand-alone; port 0 takes a free one",
+        "an IP address and a port, such as 127.0.0.1:8080 or [::]:8080",
+        TryParseEndPoint);
+
+    private static readonly Setting<string> DbSetting = new(
+        "--db", nameof(Db), "path", "keypackage-registry.db",
+        "SQLite file, on a local disk; created with its folders where missing",
+        "the path of a file",
+        (string text, out string? path) => !string.IsNullOrWhiteSpace(path = text) && !text.Contains('\0'));
+
+    private static readonly Setting<int> MaxPerIdentitySetting = Number(
+        "--max-per-identity", nameof(MaxPerIdentity), "n", 5, "Bundles kept per device", 1, 1_000_000);
+
+    private static readonly Setting<int> RetentionDaysSetting = Number(
+        "--retention-days", nameof(RetentionDays), "n", 30, "Days a bundle is kept", 1, 36_500);
+
+    private static readonly Setting<int> PruneIntervalSecsSetting = Number(
+        "--prune-interval-secs", nameof(PruneIntervalSecs), "n", 3_600,
+        "Seconds between prunes when stand-alone", 1, 4_000_000);
+
+    private static readonly Setting<int> MaxBodyBytesSetting = Number(
+        "--max-body-bytes", nameof(MaxBodyBytes), "n", 64 * 1024,
+        "Largest request body accepted, in bytes", 1_024, 64 * 1024 * 1024);
+
+    /// <summary>Where to serve when stand-alone.</summary>
+    public required IPEndPoint Bind { get; init; }
+
+    /// <summary>Path of the SQLite file.</summary>
+    public required string Db { get; init; }
+
+    /// <summary>How many bundles a device may hold.</summary>
+    public required int MaxPerIdentity { get; init; }
+
+    /// <summary>Days a bundle is kept.</summary>
+    public required int RetentionDays { get; init; }
+
+    /// <summary>Seconds between prunes when stand-alone.</summary>
+    public required int PruneIntervalSecs { get; init; }
+
+    /// <summary>Largest request body accepted, in bytes.</summary>
+    public required int MaxBodyBytes { get; init; }
+
+    /// <summary>The flags of all settings.</summary>
+    internal static IEnumerable<Option> Flags { get; } =
+    [
+        BindSetting.Flag,
+        DbSetting.Flag,
+        MaxPerIdentitySetting.Flag,
+        RetentionDaysSetting.Flag,
+        PruneIntervalSecsSetting.Flag,
+        MaxBodyBytesSetting.Flag,
+    ];
+
+    private static readonly string[] Names =
+    [
+        BindSetting.Name,
+        DbSetting.Name,
+        MaxPerIdentitySetting.Name,
+        RetentionDaysSetting.Name,
+        PruneIntervalSecsSetting.Name,
+        MaxBodyBytesSetting.Name,
+    ];
+
+    /// <summary>Reads all settings: a flag wins over a variable, a variable over the default.</summary>
+    /// <exception cref="SettingException">A value makes no sense, or a variable names no setting.</exception>
+    internal static RegistryOptions Read(ParseResult flags, IConfiguration configuration)
+    {
+        IConfigurationSection section = configuration.GetSection(Section);
+        foreach (IConfigurationSection set in section.GetChildren())
+        {
+            if (!Names.Contains(set.Key, StringComparer.OrdinalIgnoreCase))
+            {
+                throw new SettingException(
+                    $"{Section}__{set.Key}: is no setting; there are {string.Join(", ", Names.Select(name => $"{Section}__{name}"))}");
+            }
+        }
+
+        return new RegistryOptions
+        {
+            Bind = BindSetting.Read(flags, section),
+            Db = DbSetting.Read(flags, section),
+            MaxPerIdentity = MaxPerIdentitySetting.Read(flags, section),
+            RetentionDays = RetentionDaysSetting.Read(flags, section),
+            PruneIntervalSecs = PruneIntervalSecsSetting.Read(flags, section),
+            MaxBodyBytes = MaxBodyBytesSetting.Read(flags, section),
+        };
+    }
+
+    private static Setting<int> Number(
+        string flag, string name, string argument, int defaultValue, string description, int least, int most) =>
+        new(
+            flag, name, argument, defaultValue.ToString(CultureInfo.InvariantCulture), description,
+            string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {most}"),
+            (string text, out int value) =>
+                int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value)
+                && value >= least && value <= most);
+
+    // IPEndPoint takes an address without a port too; here the port must be said.
+    private static bool TryParseEndPoint(string text, out IPEndPoint? endPoint) =>
+        IPEndPoint.TryParse(text, out endPoint)
+        && text.EndsWith(string.Create(CultureInfo.InvariantCulture, $":{endPoint.Port}"), StringComparison.Ordinal)
+        && (endPoint.AddressFamily == AddressFamily.InterNetwork || text.StartsWith('['));
+}

@@ -1,0 +1,78 @@
+using System.Collections.Concurrent;
+using Microsoft.Data.Sqlite;
+using RegistryFunctions.Bundles;
+
+namespace RegistryFunctions.Storage.Sqlite;
+
+/// <summary>
+/// Bundles in one SQLite file in write-ahead mode: one connection writes, any number read, and neither waits
+/// for the other (https://www.sqlite.org/wal.html).
+/// </summary>
+public sealed class SqliteBundleStore : IBundleStore
+{
+    private readonly string _path;
+    private readonly SqliteWriter _writer;
+    private readonly ConcurrentBag<SqliteBundles> _idleReaders = [];
+
+    private SqliteBundleStore(string path, SqliteWriter writer)
+    {
+        _path = path;
+        _writer = writer;
+    }
+
+    /// <summary>Opens the file, creating it and its parent folders where missing.</summary>
+    /// <param name="path">The file, on a local disk.</param>
+    /// <param name="keep">How many bundles a device may hold, at least one.</param>
+    /// <param name="time">Tells when a bundle was received.</param>
+    /// <param name="logger">Told when writing begins to fail and when it works again.</param>
+    /// <exception cref="StoreOpenException">The path can't hold the store.</exception>
+    public static SqliteBundleStore Open(string path, int keep, TimeProvider time, ILogger logger)
+    {
+        path = Path.GetFullPath(path);
+        SqliteConnection connection = SqliteFile.OpenForWriting(path, SqliteSchema.Migrations);
+        return new SqliteBundleStore(path, new SqliteWriter(connection, keep, time, logger));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask PublishAsync(VerifiedBundle bundle, CancellationToken cancellationToken) =>
+        await _writer.Enqueue(new PublishRequest(bundle, cancellationToken)).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken)
+    {
+        SqliteBundles? reader = null;
+        try
+        {
+            if (!_idleReaders.TryTake(out reader))
+            {
+                reader = new SqliteBundles(SqliteFile.OpenForReading(_path));
+            }
+
+            Bundle? newest = reader.FindNewest(device);
+            _idleReaders.Add(reader);
+            return ValueTask.FromResult(newest);
+        }
+        catch (SqliteException e) when (SqliteFile.FaultOf(e) is { } fault)
+        {
+            // A fresh connection may do better once the fault is mended.
+            reader?.Dispose();
+            throw new StoreException(fault, e.Message, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
+        await _writer.Enqueue(new PruneRequest(cutoff, cancellationToken)).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        while (_idleReaders.TryTake(out SqliteBundles? reader))
+        {
+            reader.Dispose();
+        }
+
+        // Last, so that closing the file checkpoints it and removes the write-ahead log.
+        await _writer.DisposeAsync().ConfigureAwait(false);
+    }
+}

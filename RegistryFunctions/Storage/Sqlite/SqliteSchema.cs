@@ -1,0 +1,92 @@
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+
+namespace RegistryFunctions.Storage.Sqlite;
+
+/// <summary>
+/// The tables and their version, kept in SQLite's <c>user_version</c>; <c>application_id</c> tells a registry's
+/// file from any other database (https://www.sqlite.org/pragma.html).
+/// </summary>
+internal static class SqliteSchema
+{
+    /// <summary>"KPRG" in ASCII.</summary>
+    public const int ApplicationId = 0x4B505247;
+
+    /// <summary>Entry i brings a file from version i to version i + 1. Entries are never edited, only added.</summary>
+    public static readonly IReadOnlyList<string> Migrations =
+    [
+        """
+        CREATE TABLE bundle (
+            seq       INTEGER PRIMARY KEY, -- order of acceptance
+            device    BLOB    NOT NULL,    -- 32 bytes
+            received  INTEGER NOT NULL,    -- ms since 1970-01-01 UTC, for retention only
+            signature BLOB    NOT NULL,    -- 64 bytes
+            payload   BLOB    NOT NULL
+        ) STRICT;
+        CREATE INDEX bundle_by_device ON bundle (device); -- and by seq, as every index ends in the row's key
+        CREATE INDEX bundle_by_age ON bundle (received);
+
+        -- No device holds more than this many bundles; absent in a file that no limit was ever applied to.
+        CREATE TABLE held_per_device (one INTEGER PRIMARY KEY CHECK (one = 1), at_most INTEGER NOT NULL) STRICT;
+        """,
+    ];
+
+    /// <summary>Refuses, without writing to it, a database that is not a registry's or is newer than this code.</summary>
+    /// <exception cref="StoreOpenException">The database is refused.</exception>
+    public static void RefuseForeign(SqliteConnection connection, IReadOnlyList<string> migrations)
+    {
+        long applicationId = Scalar(connection, "PRAGMA application_id");
+        bool isNew = applicationId == 0 && Scalar(connection, "SELECT count(*) FROM sqlite_schema") == 0;
+        if (!isNew && applicationId != ApplicationId)
+        {
+            throw new StoreOpenException("is a database of another program: name another file");
+        }
+
+        long version = Scalar(connection, "PRAGMA user_version");
+        if (version > migrations.Count)
+        {
+            throw new StoreOpenException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"was written by a newer release (schema {version}, this release knows {migrations.Count}): run that release, or name another file"));
+        }
+    }
+
+    /// <summary>Brings a new or older database to the newest version in one transaction.</summary>
+    public static void Migrate(SqliteConnection connection, IReadOnlyList<string> migrations)
+    {
+        using SqliteTransaction transaction = connection.BeginTransaction(deferred: false);
+        // Read again under the lock: another process may have migrated the file meanwhile.
+        RefuseForeign(connection, migrations);
+        long version = Scalar(connection, "PRAGMA user_version");
+        if (version < migrations.Count)
+        {
+            foreach (string migration in migrations.Skip((int)version))
+            {
+                Execute(connection, migration);
+            }
+
+            Execute(connection, string.Create(
+                CultureInfo.InvariantCulture,
+                $"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {migrations.Count}"));
+        }
+
+        transaction.Commit();
+    }
+
+    private static long Scalar(SqliteConnection connection, string sql)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        return (long)command.ExecuteScalar()!;
+    }
+
+    // The statements are constants of this file and numbers: nothing of a request gets here.
+#pragma warning disable CA2100
+    private static void Execute(SqliteConnection connection, string sql)
+    {
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+#pragma warning restore CA2100
+}

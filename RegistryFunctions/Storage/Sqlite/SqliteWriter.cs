@@ -1,0 +1,222 @@
+using System.Threading.Channels;
+using Microsoft.Data.Sqlite;
+
+namespace RegistryFunctions.Storage.Sqlite;
+
+/// <summary>
+/// The one writer of a database: a thread that takes whatever waits, writes it in one transaction and so with
+/// one fsync, and only then tells the callers. Under load batches grow by themselves; when idle a bundle waits
+/// for nobody.
+/// </summary>
+internal sealed class SqliteWriter : IAsyncDisposable
+{
+    private const int QueueCapacity = 4_096;
+    private const int MaxBatch = 512;
+
+    private readonly Channel<WriteRequest> _queue = Channel.CreateBounded<WriteRequest>(
+        new BoundedChannelOptions(QueueCapacity) { SingleReader = true });
+    private readonly Task _thread;
+
+    // Used only by the writer's thread.
+    private readonly SqliteBundles _bundles;
+    private readonly int _keep;
+    private readonly TimeProvider _time;
+    private readonly FaultLog _faults;
+    private readonly List<PublishRequest> _batch = new(MaxBatch);
+    private readonly Queue<PruneRequest> _prunes = new();
+    private bool _limitIsRecorded;
+
+    /// <summary>Takes over the connection and starts writing.</summary>
+    public SqliteWriter(SqliteConnection connection, int keep, TimeProvider time, ILogger logger)
+    {
+        _bundles = new SqliteBundles(connection);
+        _keep = keep;
+        _time = time;
+        _faults = new FaultLog(logger);
+        _thread = Task.Factory.StartNew(
+            Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    /// <summary>Queues a request; <see cref="WriteRequest.Completion"/> tells when it is done.</summary>
+    /// <exception cref="StoreException">Too many wait, or the store is closing.</exception>
+    public Task<int> Enqueue(WriteRequest request) =>
+        _queue.Writer.TryWrite(request)
+            ? request.Completion
+            : throw new StoreException(StoreFault.Busy, "the queue of bundles to write is full or closed");
+
+    /// <summary>Takes no more requests, finishes the publishes that wait, and closes the connection.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _queue.Writer.TryComplete();
+        await _thread.ConfigureAwait(false);
+        _bundles.Dispose();
+    }
+
+    private void Run()
+    {
+        while (WaitForRequests())
+        {
+            TakeRequests();
+            if (_batch.Count > 0)
+            {
+                WriteBatch();
+            }
+
+            if (_prunes.TryPeek(out PruneRequest? prune) && StepIsLast(prune))
+            {
+                _prunes.Dequeue();
+            }
+        }
+
+        foreach (PruneRequest prune in _prunes)
+        {
+            prune.Fail(new StoreException(StoreFault.Busy, "the store is closing"));
+        }
+    }
+
+    // False once the queue is closed and empty. A prune under way does not wait for requests.
+    private bool WaitForRequests()
+    {
+        if (_prunes.Count > 0)
+        {
+            return !_queue.Reader.Completion.IsCompleted;
+        }
+
+        ValueTask<bool> ready = _queue.Reader.WaitToReadAsync();
+        return ready.IsCompleted ? ready.Result : ready.AsTask().GetAwaiter().GetResult();
+    }
+
+    private void TakeRequests()
+    {
+        _batch.Clear();
+        while (_batch.Count < MaxBatch && _queue.Reader.TryRead(out WriteRequest? request))
+        {
+            if (request is PruneRequest prune)
+            {
+                _prunes.Enqueue(prune);
+            }
+            else
+            {
+                _batch.Add((PublishRequest)request);
+            }
+        }
+    }
+
+    private void WriteBatch()
+    {
+        _batch.RemoveAll(publish => publish.IsAbandoned());
+        if (TryWrite(_batch) is not { } error)
+        {
+            Answer(_batch, error: null);
+        }
+        else if (_batch.Count > 1 && error is not StoreException)
+        {
+            // One of them can't be written. Each alone, so that it fails alone.
+            foreach (PublishRequest publish in _batch)
+            {
+                Answer([publish], TryWrite([publish]));
+            }
+        }
+        else
+        {
+            Answer(_batch, error);
+        }
+    }
+
+    private static void Answer(List<PublishRequest> batch, Exception? error)
+    {
+        foreach (PublishRequest publish in batch)
+        {
+            if (error is null)
+            {
+                publish.Succeed(1);
+            }
+            else
+            {
+                publish.Fail(error);
+            }
+        }
+    }
+
+    // Returns what went wrong, or null when all of the batch is durable.
+    private Exception? TryWrite(List<PublishRequest> batch)
+    {
+        Exception? error = InTransaction(() =>
+        {
+            RecordLimit();
+            DateTimeOffset received = _time.GetUtcNow();
+            foreach (PublishRequest publish in batch)
+            {
+                _bundles.Add(publish.Bundle, received, _keep);
+            }
+        });
+        _limitIsRecorded |= error is null;
+        return error;
+    }
+
+    // Before the first bundle: a prune looks for devices above the limit only where the file allowed for more.
+    private void RecordLimit()
+    {
+        if (!_limitIsRecorded && _bundles.HeldPerDevice() < _keep)
+        {
+            _bundles.SetHeldPerDevice(_keep);
+        }
+    }
+
+    private bool StepIsLast(PruneRequest prune)
+    {
+        if (prune.IsAbandoned())
+        {
+            return true;
+        }
+
+        bool last = false;
+        if (InTransaction(() => last = prune.Step(_bundles, _keep)) is { } error)
+        {
+            prune.Fail(error);
+            return true;
+        }
+
+        if (last)
+        {
+            prune.Succeed(prune.Dropped);
+        }
+
+        return last;
+    }
+
+    private Exception? InTransaction(Action write)
+    {
+        try
+        {
+            _bundles.Begin();
+            write();
+            _bundles.Commit();
+            _faults.Healed();
+            return null;
+        }
+        catch (Exception e)
+        {
+            Rollback();
+            if (e is SqliteException sqlite && SqliteFile.FaultOf(sqlite) is { } fault)
+            {
+                _faults.Report(fault, sqlite);
+                return new StoreException(fault, sqlite.Message, sqlite);
+            }
+
+            return e;
+        }
+    }
+
+    private void Rollback()
+    {
+        try
+        {
+            _bundles.Rollback();
+        }
+        catch (SqliteException)
+        {
+            // The cause was reported already; the next BEGIN meets what is left of it.
+        }
+    }
+}
