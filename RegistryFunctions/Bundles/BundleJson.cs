@@ -12,6 +12,7 @@ namespace RegistryFunctions.Bundles;
 /// </summary>
 public static class BundleJson
 {
+    private const string NotOneObject = "body: must be one JSON object";
     private const int EncodedSignatureLength = (Signature.Size + 2) / 3 * 4;
 
     private static readonly JsonReaderOptions ReaderOptions = new()
@@ -36,7 +37,7 @@ public static class BundleJson
         }
         catch (JsonException)
         {
-            error = "body: must be one JSON object";
+            error = NotOneObject;
         }
 
         return error is null;
@@ -79,7 +80,7 @@ public static class BundleJson
         var reader = new Utf8JsonReader(body, ReaderOptions);
         if (!reader.Read() || reader.TokenType != JsonTokenType.StartObject)
         {
-            return "body: must be one JSON object";
+            return NotOneObject;
         }
 
         DeviceId? device = null;
@@ -87,167 +88,70 @@ public static class BundleJson
         Signature? signature = null;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("device_id"u8))
+            string? error = ReadMember(ref reader, ref device, ref payload, ref signature);
+            if (error is not null)
             {
-                if (device is not null)
-                {
-                    return "device_id: must appear once";
-                }
-
-                if (!TryReadDeviceId(ref reader, out device))
-                {
-                    return "device_id: must be 64 hex digits";
-                }
-            }
-            else if (reader.ValueTextEquals("payload"u8))
-            {
-                if (payload is not null)
-                {
-                    return "payload: must appear once";
-                }
-
-                if (!TryReadBytes(ref reader, out payload))
-                {
-                    return "payload: must be base64";
-                }
-            }
-            else if (reader.ValueTextEquals("signature"u8))
-            {
-                if (signature is not null)
-                {
-                    return "signature: must appear once";
-                }
-
-                if (!TryReadSignature(ref reader, out signature))
-                {
-                    return "signature: must be base64 of 64 bytes";
-                }
-            }
-            else
-            {
-                reader.Skip();
+                return error;
             }
         }
 
-        // Throws on trailing data.
+        // Throws where anything follows the object.
         reader.Read();
-        if (device is null)
+        if (device is null || payload is null || signature is null)
         {
-            return "device_id: is missing";
-        }
-
-        if (payload is null)
-        {
-            return "payload: is missing";
-        }
-
-        if (signature is null)
-        {
-            return "signature: is missing";
+            string missing = device is null ? "device_id" : payload is null ? "payload" : "signature";
+            return $"{missing}: is missing";
         }
 
         submission = new Submission(device.Value, new Bundle(payload, signature.Value));
         return null;
     }
 
-    private static bool TryReadDeviceId(ref Utf8JsonReader reader, out DeviceId? device)
+    private static string? ReadMember(
+        ref Utf8JsonReader reader, ref DeviceId? device, ref byte[]? payload, ref Signature? signature)
     {
-        device = null;
-        using var text = StringValue.Read(ref reader);
-        if (!text.IsString || !DeviceId.TryParse(text.Utf8, out DeviceId parsed))
+        using var name = JsonText.Of(ref reader);
+        reader.Read();
+        if (name.Utf8.SequenceEqual("device_id"u8))
         {
-            return false;
+            return device is null ? ReadDeviceId(ref reader, out device) : "device_id: must appear once";
         }
 
-        device = parsed;
-        return true;
+        if (name.Utf8.SequenceEqual("payload"u8))
+        {
+            return payload is null ? ReadPayload(ref reader, out payload) : "payload: must appear once";
+        }
+
+        if (name.Utf8.SequenceEqual("signature"u8))
+        {
+            return signature is null ? ReadSignature(ref reader, out signature) : "signature: must appear once";
+        }
+
+        reader.Skip();
+        return null;
     }
 
-    private static bool TryReadSignature(ref Utf8JsonReader reader, out Signature? signature)
+    private static string? ReadDeviceId(ref Utf8JsonReader reader, out DeviceId? device)
     {
-        signature = null;
-        using var text = StringValue.Read(ref reader);
+        using var text = JsonText.Of(ref reader);
+        bool parsed = DeviceId.TryParse(text.Utf8, out DeviceId id);
+        device = id;
+        return parsed ? null : "device_id: must be 64 hex digits";
+    }
+
+    private static string? ReadPayload(ref Utf8JsonReader reader, out byte[]? payload)
+    {
+        using var text = JsonText.Of(ref reader);
+        payload = GC.AllocateUninitializedArray<byte>(int.Max(0, CanonicalBase64.DecodedLength(text.Utf8)));
+        return text.Exists && CanonicalBase64.TryDecode(text.Utf8, payload) ? null : "payload: must be base64";
+    }
+
+    private static string? ReadSignature(ref Utf8JsonReader reader, out Signature? signature)
+    {
+        using var text = JsonText.Of(ref reader);
         Span<byte> bytes = stackalloc byte[Signature.Size];
-        if (!text.IsString || !CanonicalBase64.TryDecode(text.Utf8, bytes))
-        {
-            return false;
-        }
-
+        bool decoded = CanonicalBase64.TryDecode(text.Utf8, bytes);
         signature = new Signature(bytes);
-        return true;
-    }
-
-    private static bool TryReadBytes(ref Utf8JsonReader reader, [NotNullWhen(true)] out byte[]? bytes)
-    {
-        bytes = null;
-        using var text = StringValue.Read(ref reader);
-        if (!text.IsString)
-        {
-            return false;
-        }
-
-        byte[] decoded = GC.AllocateUninitializedArray<byte>(int.Max(0, CanonicalBase64.DecodedLength(text.Utf8)));
-        if (!CanonicalBase64.TryDecode(text.Utf8, decoded))
-        {
-            return false;
-        }
-
-        bytes = decoded;
-        return true;
-    }
-
-    /// <summary>
-    /// The text of the value that follows a member's name: the reader's own bytes, or where the text has
-    /// escapes (some encoders write "\/" in base64) an unescaped copy.
-    /// </summary>
-    private ref struct StringValue
-    {
-        private byte[]? _rented;
-
-        public bool IsString { get; private set; }
-
-        public ReadOnlySpan<byte> Utf8 { get; private set; }
-
-        public static StringValue Read(ref Utf8JsonReader reader)
-        {
-            var value = new StringValue();
-            reader.Read();
-            value.IsString = reader.TokenType == JsonTokenType.String;
-            if (!value.IsString)
-            {
-                return value;
-            }
-
-            value.Utf8 = reader.ValueSpan;
-            if (reader.ValueIsEscaped)
-            {
-                value.Unescape(ref reader);
-            }
-
-            return value;
-        }
-
-        public void Dispose()
-        {
-            if (_rented is not null)
-            {
-                ArrayPool<byte>.Shared.Return(_rented);
-                _rented = null;
-            }
-        }
-
-        private void Unescape(ref Utf8JsonReader reader)
-        {
-            _rented = ArrayPool<byte>.Shared.Rent(reader.ValueSpan.Length);
-            try
-            {
-                Utf8 = _rented.AsSpan(0, reader.CopyString(_rented));
-            }
-            catch (InvalidOperationException)
-            {
-                // A lone surrogate ("\ud800") is a JSON string that no text corresponds to.
-                IsString = false;
-            }
-        }
+        return decoded ? null : "signature: must be base64 of 64 bytes";
     }
 }
