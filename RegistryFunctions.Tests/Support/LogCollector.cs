@@ -1,16 +1,42 @@
-using System.Collections.Concurrent;
+using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 
 namespace RegistryFunctions.Tests.Support;
 
 internal sealed record LogLine(LogLevel Level, EventId Id, string Text);
 
-/// <summary>Keeps what was logged.</summary>
+/// <summary>Keeps what was logged, and lets a test wait for a line.</summary>
 internal sealed class LogCollector : ILoggerProvider, ILogger
 {
-    private readonly ConcurrentQueue<LogLine> _lines = new();
+    private readonly Lock _lock = new();
+    private readonly List<LogLine> _lines = [];
+    private readonly Channel<LogLine> _unread = Channel.CreateUnbounded<LogLine>();
 
-    public IReadOnlyCollection<LogLine> Lines => _lines;
+    public IReadOnlyList<LogLine> Lines
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _lines];
+            }
+        }
+    }
+
+    /// <summary>The next line with this event id that was not waited for yet.</summary>
+    public async Task<LogLine> NextAsync(int eventId)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        await foreach (LogLine line in _unread.Reader.ReadAllAsync(deadline.Token))
+        {
+            if (line.Id.Id == eventId)
+            {
+                return line;
+            }
+        }
+
+        throw new InvalidOperationException("unreachable: the channel is never completed");
+    }
 
     public ILogger CreateLogger(string categoryName) => this;
 
@@ -20,8 +46,16 @@ internal sealed class LogCollector : ILoggerProvider, ILogger
     public bool IsEnabled(LogLevel logLevel) => true;
 
     public void Log<TState>(
-        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-        _lines.Enqueue(new LogLine(logLevel, eventId, $"{formatter(state, exception)} {exception}"));
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+    {
+        var line = new LogLine(logLevel, eventId, $"{formatter(state, exception)} {exception}");
+        lock (_lock)
+        {
+            _lines.Add(line);
+        }
+
+        _unread.Writer.TryWrite(line);
+    }
 
     public void Dispose()
     {

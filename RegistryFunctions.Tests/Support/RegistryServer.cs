@@ -96,6 +96,9 @@ internal sealed class RegistryServer : IAsyncDisposable
         return await Fetched.PayloadAsync(response, device);
     }
 
+    /// <summary>Asserts that a contact fetches this payload.</summary>
+    public async Task AssertServesAsync(Device device, byte[] payload) => Assert.Equal(payload, await FetchAsync(device));
+
     /// <summary>A single value out of the database file, read beside the running server.</summary>
     public long Scalar(string sql)
     {

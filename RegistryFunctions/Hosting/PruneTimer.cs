@@ -4,12 +4,20 @@ using RegistryFunctions.Storage;
 namespace RegistryFunctions.Hosting;
 
 /// <summary>The timer of the stand-alone server: prunes once at start and then at the interval.</summary>
-internal sealed partial class PruneTimer(Prune prune, TimeSpan interval, TimeProvider time, ILogger<PruneTimer> logger)
+internal sealed partial class PruneTimer(
+    Prune prune, TimeSpan interval, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<PruneTimer> logger)
     : BackgroundService
 {
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        // Not before the server serves: a start that fails must not have dropped anything.
+        var started = new TaskCompletionSource();
+        using (lifetime.ApplicationStarted.Register(started.SetResult))
+        {
+            await started.Task.WaitAsync(stoppingToken);
+        }
+
         using var timer = new PeriodicTimer(interval, time);
         do
         {

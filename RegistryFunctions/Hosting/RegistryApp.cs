@@ -42,6 +42,8 @@ public static partial class RegistryApp
         // The framework's own information (every request, every start) would drown the registry's.
         builder.Logging
             .AddFilter("Microsoft", LogLevel.Warning)
+            // A start that fails is reported as one line, not thrice.
+            .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None)
             .AddConfiguration(builder.Configuration.GetSection("Logging"))
             .AddSimpleConsole(console =>
             {
@@ -87,6 +89,7 @@ public static partial class RegistryApp
             provider.GetRequiredService<Prune>(),
             TimeSpan.FromSeconds(options.PruneIntervalSecs),
             provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<IHostApplicationLifetime>(),
             provider.GetRequiredService<ILogger<PruneTimer>>()));
 
     private static void UseProblems(this WebApplication app)

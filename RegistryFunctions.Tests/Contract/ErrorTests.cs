@@ -1,0 +1,109 @@
+using System.Net;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+using RegistryFunctions.Tests.Support;
+
+namespace RegistryFunctions.Tests.Contract;
+
+/// <summary>Every error is a problem document that a person can act on.</summary>
+public sealed class ErrorTests : IAsyncLifetime
+{
+    private RegistryServer _server = null!;
+
+    public async ValueTask InitializeAsync() => _server = await RegistryServer.StartAsync();
+
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    [Theory]
+    [InlineData("GET", "", HttpStatusCode.NotFound)]
+    [InlineData("GET", "v0", HttpStatusCode.NotFound)]
+    [InlineData("POST", "v0/keypackages", HttpStatusCode.NotFound)]
+    [InlineData("POST", "Prune", HttpStatusCode.NotFound)]
+    [InlineData("GET", "v0/keypackage", HttpStatusCode.MethodNotAllowed)]
+    [InlineData("DELETE", "v0/keypackage/00", HttpStatusCode.MethodNotAllowed)]
+    public async Task Other_paths_are_404_and_other_methods_405(string method, string path, HttpStatusCode status)
+    {
+        using HttpResponseMessage response = await _server.SendAsync(new HttpMethod(method), path);
+        await ProblemAssert.IsProblemAsync(status, response);
+    }
+
+    [Fact]
+    public async Task A_locked_database_is_503_with_Retry_After_logged_once_and_heals()
+    {
+        var device = new Device();
+        await _server.PublishAsync(device, [1]);
+        await using (var other = new SqliteConnection($"Data Source={_server.Db};Pooling=False"))
+        {
+            await other.OpenAsync();
+            await using SqliteCommand command = other.CreateCommand();
+            command.CommandText = "BEGIN IMMEDIATE";
+            await command.ExecuteNonQueryAsync();
+            HttpResponseMessage[] refused = await Task.WhenAll(
+                _server.PublishAsync(device, [2]), _server.PublishAsync(new Device(), [3]));
+            foreach (HttpResponseMessage response in refused)
+            {
+                await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, response);
+                Assert.NotNull(response.Headers.RetryAfter?.Delta);
+            }
+
+            await _server.AssertServesAsync(device, [1]);
+        }
+
+        using HttpResponseMessage healed = await _server.PublishAsync(device, [2]);
+        Assert.Equal(HttpStatusCode.NoContent, healed.StatusCode);
+        Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+    }
+
+    [Fact]
+    public async Task A_full_disk_is_507_fetches_go_on_and_it_heals()
+    {
+        using var disk = new SmallDisk(kibibytes: 1024);
+        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = disk.File("registry.db") });
+        var device = new Device();
+        await server.PublishAsync(device, [1]);
+        string filler = disk.File("filler");
+        FillUp(filler);
+        HttpResponseMessage refused = await PublishUntilRefusedAsync(server, device);
+        string detail = await ProblemAssert.IsProblemAsync(HttpStatusCode.InsufficientStorage, refused);
+        Assert.DoesNotContain(server.Db, detail, StringComparison.Ordinal);
+        Assert.NotNull(await server.FetchAsync(device));
+
+        File.Delete(filler);
+        using HttpResponseMessage healed = await server.PublishAsync(device, [2]);
+        Assert.Equal(HttpStatusCode.NoContent, healed.StatusCode);
+        await server.AssertServesAsync(device, [2]);
+        Assert.Single(server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+    }
+
+    // Whole pages of the write-ahead log may still fit for a while.
+    private static async Task<HttpResponseMessage> PublishUntilRefusedAsync(RegistryServer server, Device device)
+    {
+        for (int i = 0; i < 100; i++)
+        {
+            HttpResponseMessage response = await server.PublishAsync(device, Device.RandomPayload(8_000));
+            if (response.StatusCode != HttpStatusCode.NoContent)
+            {
+                return response;
+            }
+        }
+
+        throw new InvalidOperationException("The small disk never filled up.");
+    }
+
+    private static void FillUp(string path)
+    {
+        using FileStream file = File.Create(path);
+        try
+        {
+            while (true)
+            {
+                file.Write(new byte[4096]);
+                file.Flush();
+            }
+        }
+        catch (IOException)
+        {
+            // Full, as intended.
+        }
+    }
+}

@@ -1,0 +1,89 @@
+using RegistryFunctions.Tests.Support;
+
+namespace RegistryFunctions.Tests.Contract;
+
+/// <summary>Retention and the limit per device, with the clock in the test's hands.</summary>
+public sealed class PruneTests : IAsyncLifetime
+{
+    private const int PrunedEvent = 10;
+
+    private readonly Device _device = new();
+    private RegistryServer _server = null!;
+
+    public async ValueTask InitializeAsync() => _server = await RegistryServer.StartAsync();
+
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    [Fact]
+    public async Task Bundles_older_than_the_retention_are_dropped_and_no_others()
+    {
+        await _server.PublishAsync(_device, [1]);
+        _server.Time.Advance(TimeSpan.FromDays(10));
+        var later = new Device();
+        await _server.PublishAsync(later, [2]);
+
+        _server.Time.Advance(TimeSpan.FromDays(20));
+        await _server.PruneAsync();
+        await _server.AssertServesAsync(_device, [1]);
+
+        _server.Time.Advance(TimeSpan.FromMilliseconds(1));
+        await _server.PruneAsync();
+        Assert.Null(await _server.FetchAsync(_device));
+        await _server.AssertServesAsync(later, [2]);
+    }
+
+    [Fact]
+    public async Task A_device_never_holds_more_than_the_limit_whether_or_not_the_timer_ran()
+    {
+        for (byte i = 0; i < 12; i++)
+        {
+            await _server.PublishAsync(_device, [i]);
+            Assert.Equal(int.Min(i + 1, 5), _server.Scalar("SELECT count(*) FROM bundle"));
+        }
+
+        // Payloads 07 to 0B are left: the newest five.
+        Assert.Equal(7, _server.Scalar("SELECT CAST(min(hex(payload)) AS INTEGER) FROM bundle"));
+    }
+
+    [Fact]
+    public async Task The_limit_counts_each_device_by_itself()
+    {
+        var other = new Device();
+        for (byte i = 0; i < 7; i++)
+        {
+            await _server.PublishAsync(_device, [i]);
+        }
+
+        await _server.PublishAsync(other, [1]);
+        Assert.Equal(6, _server.Scalar("SELECT count(*) FROM bundle"));
+        await _server.AssertServesAsync(other, [1]);
+    }
+
+    [Fact]
+    public async Task The_timer_prunes_at_start_and_at_every_interval()
+    {
+        await _server.Logs.NextAsync(PrunedEvent);
+        await _server.PublishAsync(_device, [1]);
+        // Jumps without ticks, so that there is one tick after it.
+        _server.Time.AdjustTime(_server.Time.GetUtcNow().AddDays(31));
+        _server.Time.Advance(TimeSpan.FromHours(1));
+        await _server.Logs.NextAsync(PrunedEvent);
+        Assert.Null(await _server.FetchAsync(_device));
+
+        await _server.PublishAsync(_device, [2]);
+        _server.Time.AdjustTime(_server.Time.GetUtcNow().AddDays(31));
+        await _server.RestartAsync();
+        await _server.Logs.NextAsync(PrunedEvent);
+        Assert.Null(await _server.FetchAsync(_device));
+    }
+
+    [Fact]
+    public async Task A_prune_says_how_much_it_dropped()
+    {
+        await _server.PublishAsync(_device, [1]);
+        await _server.PublishAsync(_device, [2]);
+        _server.Time.AdjustTime(_server.Time.GetUtcNow().AddDays(40));
+        Assert.StartsWith("Pruned 2 bundles", await _server.PruneAsync(), StringComparison.Ordinal);
+        Assert.StartsWith("Pruned 0 bundles", await _server.PruneAsync(), StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,119 @@
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Text.Json;
+using RegistryFunctions.Tests.Support;
+
+namespace RegistryFunctions.Tests.Hosting;
+
+/// <summary>The app as the custom handler of the Azure Functions host, which these tests play.</summary>
+public sealed class FunctionsHostTests : IDisposable
+{
+    private const string TimerCall =
+        """{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":null,"IsPastDue":false}},"Metadata":{"sys":{"MethodName":"Prune","UtcNow":"2026-01-01T00:00:00Z","RandGuid":"d1a3"}}}""";
+
+    private readonly ScriptRoot _root = new();
+
+    public void Dispose() => _root.Dispose();
+
+    [Fact]
+    public void The_functions_have_the_routes_and_methods_of_the_contract()
+    {
+        Assert.Equal(["Prune", "Register", "Retrieve"], ScriptRoot.Triggers.Select(trigger => trigger.Function));
+        (FunctionBinding prune, FunctionBinding register, FunctionBinding retrieve) =
+            (ScriptRoot.Triggers[0], ScriptRoot.Triggers[1], ScriptRoot.Triggers[2]);
+        Assert.Equal(("httpTrigger", "v0/keypackage", "anonymous"), (register.Type, register.Route, register.AuthLevel));
+        Assert.Equal(["post"], register.Methods);
+        Assert.Equal(("httpTrigger", "v0/keypackage/{device_id}", "anonymous"), (retrieve.Type, retrieve.Route, retrieve.AuthLevel));
+        Assert.Equal(["get", "head"], retrieve.Methods);
+        Assert.Equal("timerTrigger", prune.Type);
+        Assert.Equal("", _root.RoutePrefix);
+        Assert.True(_root.Forwards);
+    }
+
+    [Fact]
+    public void The_schedule_is_a_setting_that_the_sample_gives_an_hourly_value()
+    {
+        string schedule = ScriptRoot.Triggers.Single(trigger => trigger.Schedule is not null).Schedule!;
+        Assert.StartsWith("%", schedule, StringComparison.Ordinal);
+        Assert.Equal("0 0 * * * *", ScriptRoot.SampleSettings[schedule.Trim('%')]);
+    }
+
+    [Fact]
+    public async Task Every_trigger_is_answered()
+    {
+        await using RegistryProcess handler = _root.StartHandler();
+        await handler.ReadyAsync();
+        var device = new Device();
+        foreach (FunctionBinding trigger in ScriptRoot.Triggers.Where(t => t.Type == "httpTrigger").OrderBy(t => t.Function))
+        {
+            foreach (string method in trigger.Methods)
+            {
+                string path = trigger.Route!.Replace("{device_id}", device.Hex, StringComparison.Ordinal);
+                using HttpResponseMessage response = await handler.SendAsync(
+                    new HttpMethod(method.ToUpperInvariant()), path, method == "post" ? device.Publication([1]) : null);
+                Assert.True(response.IsSuccessStatusCode, $"{method} {path}: {response.StatusCode}");
+                Assert.False(response.Headers.Contains("Connection"));
+                Assert.False(response.Headers.Contains("Keep-Alive"));
+            }
+        }
+
+        foreach (FunctionBinding trigger in ScriptRoot.Triggers.Where(t => t.Type == "timerTrigger"))
+        {
+            await AssertTimerAnswerAsync(handler, trigger.Function);
+        }
+
+        Assert.Empty(handler.Errors);
+        Assert.True(File.Exists(Path.Combine(_root.Path, ScriptRoot.SampleSettings["Registry__Db"])));
+    }
+
+    [Fact]
+    public async Task The_handler_listens_on_loopback_only_and_on_the_given_port_only()
+    {
+        await using RegistryProcess handler = _root.StartHandler(("Registry__Bind", "0.0.0.0:0"));
+        await handler.ReadyAsync();
+        Assert.Contains(
+            new IPEndPoint(IPAddress.Loopback, handler.Url.Port), IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners());
+        Assert.DoesNotContain(
+            new IPEndPoint(IPAddress.Any, handler.Url.Port), IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners());
+        Assert.Contains($"Serving on http://127.0.0.1:{handler.Url.Port},", handler.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Settings_of_the_host_are_in_force()
+    {
+        await using RegistryProcess handler = _root.StartHandler(("Registry__MaxPerIdentity", "2"), ("Registry__RetentionDays", "7"));
+        await handler.ReadyAsync();
+        Assert.Contains("keeping 2 bundles per device for 7 days", handler.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_host_s_stop_does_not_end_in_exit_code_0()
+    {
+        await using RegistryProcess handler = _root.StartHandler();
+        await handler.ReadyAsync();
+        handler.Terminate();
+        Assert.NotEqual(0, await handler.ExitAsync());
+    }
+
+    [Theory]
+    [InlineData("Registry__RetentionDays", "soon")]
+    [InlineData("Registry__Db", "/")]
+    [InlineData("FUNCTIONS_CUSTOMHANDLER_PORT", "x")]
+    public async Task A_setting_that_makes_no_sense_ends_the_handler_with_2_and_one_line(string name, string value)
+    {
+        await using RegistryProcess handler = _root.StartHandler((name, value));
+        Assert.Equal(2, await handler.ExitAsync());
+        Assert.Single(handler.Errors.Split('\n'));
+    }
+
+    private static async Task AssertTimerAnswerAsync(RegistryProcess handler, string function)
+    {
+        using HttpResponseMessage response = await handler.SendAsync(HttpMethod.Post, function, TimerCall);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        using JsonDocument json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
+        Assert.Equal(JsonValueKind.Object, json.RootElement.GetProperty("Outputs").ValueKind);
+        Assert.Equal(JsonValueKind.Null, json.RootElement.GetProperty("ReturnValue").ValueKind);
+        string line = Assert.Single(json.RootElement.GetProperty("Logs").EnumerateArray()).GetString()!;
+        Assert.StartsWith("Pruned 0 bundles", line, StringComparison.Ordinal);
+    }
+}

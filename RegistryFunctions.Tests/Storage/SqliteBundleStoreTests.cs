@@ -1,0 +1,193 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using RegistryFunctions.Bundles;
+using RegistryFunctions.Storage;
+using RegistryFunctions.Storage.Sqlite;
+using RegistryFunctions.Tests.Support;
+
+namespace RegistryFunctions.Tests.Storage;
+
+public sealed class SqliteBundleStoreTests : IDisposable
+{
+    private readonly TestFolder _folder = new();
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+
+    private string Db => _folder.File("store.db");
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task What_was_published_last_is_found()
+    {
+        await using SqliteBundleStore store = Open();
+        var device = new Device();
+        await PublishAsync(store, device, [1]);
+        await PublishAsync(store, device, [2]);
+        Bundle? newest = await store.FindNewestAsync(device.Id, CancellationToken.None);
+        Assert.Equal([2], newest!.Payload.ToArray());
+        Assert.Equal(device.Sign([2]), newest.Signature.Span);
+        Assert.Null(await store.FindNewestAsync(new Device().Id, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Commits_are_durable_and_readers_do_not_wait_for_them()
+    {
+        await using SqliteBundleStore store = Open();
+        using var database = new Database(Db);
+        Assert.Equal("wal", database.Scalar<string>("PRAGMA journal_mode"));
+        using var connection = SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations);
+        using var command = connection.CreateCommand();
+        command.CommandText = "PRAGMA synchronous";
+        Assert.Equal(2L, command.ExecuteScalar());
+    }
+
+    [Fact]
+    public async Task A_row_that_can_t_be_written_fails_alone()
+    {
+        await using SqliteBundleStore store = Open();
+        using var database = new Database(Db);
+        database.Execute(
+            "CREATE TRIGGER poison BEFORE INSERT ON bundle WHEN NEW.payload = x'0D' BEGIN SELECT RAISE(ABORT, 'poison'); END");
+
+        // Held back by the lock, all of them come in one or two batches.
+        database.Execute("BEGIN IMMEDIATE");
+        Device[] devices = [.. Enumerable.Range(0, 20).Select(_ => new Device())];
+        Task[] publishes = [.. devices.Select((device, i) => PublishAsync(store, device, [(byte)i]).AsTask())];
+        database.Execute("COMMIT");
+        for (int i = 0; i < devices.Length; i++)
+        {
+            if (i == 13)
+            {
+                await Assert.ThrowsAnyAsync<Exception>(() => publishes[13]);
+                Assert.Null(await store.FindNewestAsync(devices[13].Id, CancellationToken.None));
+            }
+            else
+            {
+                await publishes[i];
+                Assert.NotNull(await store.FindNewestAsync(devices[i].Id, CancellationToken.None));
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_publish_whose_caller_has_gone_is_not_written()
+    {
+        await using SqliteBundleStore store = Open();
+        using var database = new Database(Db);
+        database.Execute("BEGIN IMMEDIATE");
+        var (first, gone) = (new Device(), new Device());
+        Task published = PublishAsync(store, first, [1]).AsTask();
+        using var caller = new CancellationTokenSource();
+        Task abandoned = store.PublishAsync(gone.Bundle([2]), caller.Token).AsTask();
+        await caller.CancelAsync();
+        database.Execute("COMMIT");
+        await published;
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => abandoned);
+        Assert.Null(await store.FindNewestAsync(gone.Id, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_queue_that_is_full_says_busy_at_once()
+    {
+        await using SqliteBundleStore store = Open();
+        using var database = new Database(Db);
+        database.Execute("BEGIN IMMEDIATE");
+        VerifiedBundle bundle = new Device().Bundle([1]);
+        var waiting = new List<Task>();
+        StoreException? busy = null;
+        while (busy is null && waiting.Count < 100_000)
+        {
+            Task publish = store.PublishAsync(bundle, CancellationToken.None).AsTask();
+            waiting.Add(publish);
+            busy = publish.Exception?.InnerException as StoreException;
+        }
+
+        Assert.Equal(StoreFault.Busy, busy?.Fault);
+        database.Execute("COMMIT");
+        await Task.WhenAll(waiting.SkipLast(1));
+    }
+
+    [Fact]
+    public async Task Closing_writes_what_waits_and_then_says_busy()
+    {
+        SqliteBundleStore store = Open();
+        Device[] devices = [.. Enumerable.Range(0, 50).Select(_ => new Device())];
+        Task[] publishes = [.. devices.Select(device => PublishAsync(store, device, [1]).AsTask())];
+        await store.DisposeAsync();
+        await Task.WhenAll(publishes);
+        StoreException busy = await Assert.ThrowsAsync<StoreException>(() => PublishAsync(store, devices[0], [2]).AsTask());
+        Assert.Equal(StoreFault.Busy, busy.Fault);
+        Assert.Equal([Db], Directory.GetFiles(_folder.Path));
+        using var database = new Database(Db);
+        Assert.Equal(50, database.Scalar<long>("SELECT count(*) FROM bundle"));
+    }
+
+    [Fact]
+    public async Task A_prune_of_many_steps_drops_all_that_is_due_and_nothing_else()
+    {
+        await using SqliteBundleStore store = Open();
+        Device[] devices = [.. Enumerable.Range(0, 1_300).Select(_ => new Device())];
+        await Task.WhenAll(devices.Select(device => PublishAsync(store, device, [1]).AsTask()));
+        _time.Advance(TimeSpan.FromDays(1));
+        var kept = new Device();
+        await PublishAsync(store, kept, [2]);
+        Assert.Equal(1_300, await store.PruneAsync(_time.GetUtcNow(), CancellationToken.None));
+        Assert.Equal(0, await store.PruneAsync(_time.GetUtcNow(), CancellationToken.None));
+        Assert.NotNull(await store.FindNewestAsync(kept.Id, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Publishing_goes_on_between_the_steps_of_a_prune()
+    {
+        await using SqliteBundleStore store = Open();
+        await Task.WhenAll(Enumerable.Range(0, 1_300).Select(_ => PublishAsync(store, new Device(), [1]).AsTask()));
+        _time.Advance(TimeSpan.FromDays(1));
+        Task<int> prune = store.PruneAsync(_time.GetUtcNow(), CancellationToken.None).AsTask();
+        var device = new Device();
+        await PublishAsync(store, device, [2]);
+        Assert.Equal(1_300, await prune);
+        Assert.NotNull(await store.FindNewestAsync(device.Id, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task A_lowered_limit_is_applied_by_the_next_prune_to_every_device()
+    {
+        Device[] devices = [.. Enumerable.Range(0, 600).Select(_ => new Device())];
+        await using (SqliteBundleStore store = Open(keep: 3))
+        {
+            await Task.WhenAll(devices.SelectMany(d => Enumerable.Range(0, 4).Select(i => PublishAsync(store, d, [(byte)i]).AsTask())));
+        }
+
+        await using (SqliteBundleStore store = Open(keep: 1))
+        {
+            Assert.Equal(1_200, await store.PruneAsync(DateTimeOffset.UnixEpoch, CancellationToken.None));
+            Assert.Equal(0, await store.PruneAsync(DateTimeOffset.UnixEpoch, CancellationToken.None));
+            foreach (Device device in devices)
+            {
+                Assert.Equal([3], (await store.FindNewestAsync(device.Id, CancellationToken.None))!.Payload.ToArray());
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Two_stores_on_one_file_keep_the_limit_together()
+    {
+        await using SqliteBundleStore one = Open(keep: 2);
+        await using SqliteBundleStore two = Open(keep: 2);
+        var device = new Device();
+        for (byte i = 0; i < 10; i++)
+        {
+            await PublishAsync(i % 2 == 0 ? one : two, device, [i]);
+            Bundle? newest = await (i % 2 == 0 ? two : one).FindNewestAsync(device.Id, CancellationToken.None);
+            Assert.Equal([i], newest!.Payload.ToArray());
+        }
+
+        using var database = new Database(Db);
+        Assert.Equal(2, database.Scalar<long>("SELECT count(*) FROM bundle"));
+    }
+
+    private SqliteBundleStore Open(int keep = 5) => SqliteBundleStore.Open(Db, keep, _time, NullLogger.Instance);
+
+    private static ValueTask PublishAsync(SqliteBundleStore store, Device device, byte[] payload) =>
+        store.PublishAsync(device.Bundle(payload), CancellationToken.None);
+}

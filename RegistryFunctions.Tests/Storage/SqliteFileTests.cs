@@ -1,0 +1,134 @@
+using Microsoft.Data.Sqlite;
+using RegistryFunctions.Storage;
+using RegistryFunctions.Storage.Sqlite;
+using RegistryFunctions.Tests.Support;
+
+namespace RegistryFunctions.Tests.Storage;
+
+/// <summary>Which paths and files are refused at the start, and how older files are brought up to date.</summary>
+public sealed class SqliteFileTests : IDisposable
+{
+    private readonly TestFolder _folder = new();
+
+    private string Db => _folder.File("store.db");
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_new_file_is_created_with_its_folders_and_its_version()
+    {
+        string db = _folder.File("a/b/c.db");
+        Open(db).Dispose();
+        using var database = new Database(db);
+        Assert.Equal(SqliteSchema.Migrations.Count, database.Scalar<long>("PRAGMA user_version"));
+        Assert.Equal(SqliteSchema.ApplicationId, database.Scalar<long>("PRAGMA application_id"));
+    }
+
+    [Fact]
+    public void A_folder_is_refused() => Assert.Contains("is a folder", Refusal(_folder.Path), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_path_under_a_file_is_refused()
+    {
+        File.WriteAllText(_folder.File("file"), "");
+        Assert.Contains("folder can't be created", Refusal(_folder.File("file/x.db")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_folder_that_takes_no_files_is_refused()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs Linux's /proc, in which nobody can create a file");
+        Assert.Contains("can't be opened for writing", Refusal("/proc/registry.db"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_file_that_is_no_database_is_refused_and_left_as_it_was()
+    {
+        byte[] text = [.. Enumerable.Repeat((byte)'x', 5_000)];
+        File.WriteAllBytes(Db, text);
+        Assert.Contains("is not a SQLite database", Refusal(Db), StringComparison.Ordinal);
+        Assert.Equal(text, File.ReadAllBytes(Db));
+    }
+
+    [Fact]
+    public void A_database_of_another_program_is_refused_and_left_as_it_was()
+    {
+        using (var other = new Database(Db))
+        {
+            other.Execute("CREATE TABLE t (x)");
+        }
+
+        byte[] before = File.ReadAllBytes(Db);
+        Assert.Contains("of another program", Refusal(Db), StringComparison.Ordinal);
+        Assert.Equal(before, File.ReadAllBytes(Db));
+    }
+
+    [Fact]
+    public void A_database_of_a_newer_release_is_refused()
+    {
+        Open(Db).Dispose();
+        using (var database = new Database(Db))
+        {
+            database.Execute("PRAGMA user_version = 1000");
+        }
+
+        Assert.Contains("newer release (schema 1000", Refusal(Db), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_locked_database_is_refused()
+    {
+        Open(Db).Dispose();
+        using var other = new Database(Db);
+        other.Execute("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+        Assert.Contains("is locked by another process", Refusal(Db), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_older_database_is_migrated()
+    {
+        using (SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations))
+        {
+        }
+
+        using (SqliteFile.OpenForWriting(Db, [.. SqliteSchema.Migrations, "ALTER TABLE bundle ADD COLUMN later TEXT"]))
+        {
+        }
+
+        using var database = new Database(Db);
+        Assert.Equal(SqliteSchema.Migrations.Count + 1, database.Scalar<long>("PRAGMA user_version"));
+        Assert.Equal(1, database.Scalar<long>("SELECT count(*) FROM pragma_table_info('bundle') WHERE name = 'later'"));
+    }
+
+    [Fact]
+    public void A_migration_that_fails_leaves_the_older_database_whole()
+    {
+        Open(Db).Dispose();
+        Assert.ThrowsAny<SqliteException>(() => SqliteFile.OpenForWriting(
+            Db, [.. SqliteSchema.Migrations, "ALTER TABLE bundle ADD COLUMN later TEXT", "not SQL"]));
+        using var database = new Database(Db);
+        Assert.Equal(SqliteSchema.Migrations.Count, database.Scalar<long>("PRAGMA user_version"));
+        Assert.Equal(0, database.Scalar<long>("SELECT count(*) FROM pragma_table_info('bundle') WHERE name = 'later'"));
+    }
+
+    [Theory]
+    [InlineData(DriveType.Network, "anything", true)]
+    [InlineData(DriveType.Unknown, "cifs", true)]
+    [InlineData(DriveType.Unknown, "smb2", true)]
+    [InlineData(DriveType.Unknown, "nfs", true)]
+    [InlineData(DriveType.Fixed, "ext4", false)]
+    [InlineData(DriveType.Ram, "tmpfs", false)]
+    [InlineData(DriveType.Unknown, "overlay", false)]
+    public void A_network_file_system_is_told_from_a_local_one(DriveType type, string format, bool isNetwork) =>
+        Assert.Equal(isNetwork, SqliteFile.IsNetworkDrive(type, format));
+
+    private static SqliteConnection Open(string path) => SqliteFile.OpenForWriting(path, SqliteSchema.Migrations);
+
+    private static string Refusal(string path)
+    {
+        StoreOpenException refused = Assert.Throws<StoreOpenException>(() => Open(path));
+        Assert.DoesNotContain('\n', refused.Message);
+        Assert.StartsWith(path, refused.Message, StringComparison.Ordinal);
+        return refused.Message;
+    }
+}

@@ -1,0 +1,155 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+
+namespace RegistryFunctions.Tests.Support;
+
+/// <summary>
+/// The built executable, in a process of its own: what the build made, or the one that REGISTRY_EXECUTABLE names,
+/// such as the published native one.
+/// </summary>
+internal sealed class RegistryProcess : IAsyncDisposable
+{
+    private static readonly HttpClient Http = new();
+
+    private readonly Process _process;
+    private readonly ConcurrentQueue<string> _output = new();
+    private readonly ConcurrentQueue<string> _errors = new();
+
+    private RegistryProcess(Process process, int port)
+    {
+        _process = process;
+        Url = new Uri($"http://127.0.0.1:{port}/");
+        process.OutputDataReceived += (_, line) => Keep(_output, line.Data);
+        process.ErrorDataReceived += (_, line) => Keep(_errors, line.Data);
+        process.Start();
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    public static string Executable { get; } = Environment.GetEnvironmentVariable("REGISTRY_EXECUTABLE") is { Length: > 0 } path
+        ? Path.GetFullPath(path, Repository.Root)
+        : Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "RegistryFunctions.exe" : "RegistryFunctions");
+
+    public Uri Url { get; }
+
+    public int Id => _process.Id;
+
+    public string Output => string.Join('\n', _output);
+
+    public string Errors => string.Join('\n', _errors);
+
+    /// <summary>Starts the executable stand-alone.</summary>
+    public static RegistryProcess StartAlone(string db, params string[] arguments)
+    {
+        int port = FreePort();
+        return Start(Executable, port, ["--bind", $"127.0.0.1:{port}", "--db", db, .. arguments]);
+    }
+
+    /// <summary>Starts an executable with the given port in mind.</summary>
+    public static RegistryProcess Start(
+        string executable,
+        int port,
+        IEnumerable<string> arguments,
+        string? folder = null,
+        IReadOnlyDictionary<string, string>? environment = null)
+    {
+        var start = new ProcessStartInfo(executable, arguments)
+        {
+            WorkingDirectory = folder ?? AppContext.BaseDirectory,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach ((string name, string value) in environment ?? new Dictionary<string, string>())
+        {
+            start.Environment[name] = value;
+        }
+
+        return new RegistryProcess(new Process { StartInfo = start }, port);
+    }
+
+    /// <summary>A port that was free a moment ago.</summary>
+    public static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    /// <summary>Polls GET / as the Functions host does: any HTTP answer means ready.</summary>
+    public async Task ReadyAsync()
+    {
+        var patience = Stopwatch.StartNew();
+        while (true)
+        {
+            try
+            {
+                using HttpResponseMessage response = await Http.GetAsync(Url);
+                return;
+            }
+            catch (HttpRequestException) when (!_process.HasExited && patience.Elapsed < TimeSpan.FromSeconds(30))
+            {
+                await Task.Delay(10);
+            }
+        }
+    }
+
+    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string? json = null)
+    {
+        var request = new HttpRequestMessage(method, new Uri(Url, path));
+        if (json is not null)
+        {
+            request.Content = new StringContent(json, Encoding.UTF8, "application/json");
+        }
+
+        return await Http.SendAsync(request);
+    }
+
+    public Task<HttpResponseMessage> PublishAsync(Device device, ReadOnlySpan<byte> payload) =>
+        SendAsync(HttpMethod.Post, "v0/keypackage", device.Publication(payload));
+
+    public async Task<byte[]?> FetchAsync(Device device)
+    {
+        using HttpResponseMessage response = await SendAsync(HttpMethod.Get, $"v0/keypackage/{device.Hex}");
+        return response.IsSuccessStatusCode ? await Fetched.PayloadAsync(response, device) : null;
+    }
+
+    /// <summary>SIGTERM, as an init system or a person stops a server.</summary>
+    public void Terminate()
+    {
+        using Process kill = Process.Start("kill", ["-TERM", $"{Id}"]);
+        kill.WaitForExit();
+    }
+
+    /// <summary>SIGKILL: the process does not get to do anything.</summary>
+    public void Kill() => _process.Kill();
+
+    /// <summary>The exit code, once the process has ended.</summary>
+    public async Task<int> ExitAsync()
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
+        await _process.WaitForExitAsync(deadline.Token);
+        return _process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+        }
+
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+
+    private static void Keep(ConcurrentQueue<string> lines, string? line)
+    {
+        if (line is not null)
+        {
+            lines.Enqueue(line);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using System.Diagnostics;
+
+namespace RegistryFunctions.Tests.Support;
+
+/// <summary>A file system of its own that is soon full. Needs Linux and root; without them the test is skipped.</summary>
+internal sealed class SmallDisk : IDisposable
+{
+    private readonly TestFolder _folder = new();
+
+    public SmallDisk(int kibibytes)
+    {
+        if (!OperatingSystem.IsLinux() || Run("mount", "-t", "tmpfs", "-o", $"size={kibibytes}k", "registry-test", _folder.Path) != 0)
+        {
+            _folder.Dispose();
+            Assert.Skip("needs Linux and the right to mount a tmpfs: run the tests as root");
+        }
+    }
+
+    public string File(string name) => _folder.File(name);
+
+    public void Dispose()
+    {
+        Run("umount", "--lazy", _folder.Path);
+        _folder.Dispose();
+    }
+
+    private static int Run(string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
+        using Process process = Process.Start(start)!;
+        process.WaitForExit();
+        return process.ExitCode;
+    }
+}
