@@ -64,7 +64,10 @@ public class CanonicalBase64Tests
     {
         const string Alphabet = "AQgw/+= \nB";
         foreach (string text in
-            from a in Alphabet from b in Alphabet from c in Alphabet from d in Alphabet
+            from a in Alphabet
+            from b in Alphabet
+            from c in Alphabet
+            from d in Alphabet
             select new string([a, b, c, d]))
         {
             Assert.Equal(FrameworkGivesBack(text), TryDecode(text, out _));
