@@ -1,0 +1,43 @@
+using System.Diagnostics;
+using RegistryFunctions.Tests.Support;
+
+namespace RegistryFunctions.Tests.Hosting;
+
+/// <summary>What the README tells people to type works.</summary>
+public sealed class ReadmeTests : IDisposable
+{
+    private readonly TestFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task The_smoke_test_of_the_README_passes()
+    {
+        Assert.SkipUnless(
+            OperatingSystem.IsLinux() && File.Exists("/usr/bin/openssl") && File.Exists("/usr/bin/curl"),
+            "needs Linux with openssl and curl");
+        await using RegistryProcess server = RegistryProcess.StartAlone(_folder.File("registry.db"));
+        await server.ReadyAsync();
+        var start = new ProcessStartInfo("bash", ["-euo", "pipefail", "-c", BlockUnder("## Check that it works")])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["url"] = server.Url.ToString().TrimEnd('/');
+        using Process client = Process.Start(start)!;
+        Task<string> errors = client.StandardError.ReadToEndAsync();
+        string output = await client.StandardOutput.ReadToEndAsync();
+        await client.WaitForExitAsync();
+        Assert.True(client.ExitCode == 0, output + await errors);
+        Assert.Equal(["registered", "Signature Verified Successfully", "the same bytes"], output.Trim().Split('\n'));
+    }
+
+    private static string BlockUnder(string heading)
+    {
+        string text = File.ReadAllText(Repository.File("README.md"));
+        string section = text[text.IndexOf(heading, StringComparison.Ordinal)..];
+        const string Fence = "```";
+        int begin = section.IndexOf($"{Fence}bash\n", StringComparison.Ordinal) + Fence.Length + "bash\n".Length;
+        return section[begin..section.IndexOf(Fence, begin, StringComparison.Ordinal)];
+    }
+}
