@@ -148,11 +148,13 @@ public sealed class RegisterTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task A_body_over_the_limit_is_413(bool lengthIsSaid)
+    [InlineData(true, 64 * 1024)]
+    [InlineData(false, 64 * 1024)]
+    [InlineData(true, 16 * 1024 * 1024)]
+    [InlineData(false, 16 * 1024 * 1024)]
+    public async Task A_body_over_the_limit_is_413_and_the_client_can_read_it(bool lengthIsSaid, int payloadBytes)
     {
-        byte[] body = Encoding.UTF8.GetBytes(_device.Publication(new byte[64 * 1024]));
+        byte[] body = Encoding.UTF8.GetBytes(_device.Publication(new byte[payloadBytes]));
         using HttpResponseMessage response = await _server.SendAsync(HttpMethod.Post, "v0/keypackage", request =>
         {
             request.Content = new ByteArrayContent(body);

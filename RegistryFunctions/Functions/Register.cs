@@ -58,6 +58,7 @@ public sealed class Register(IBundleStore store, int maxBodyBytes)
             ReadResult read = await body.ReadAsync(context.RequestAborted);
             if (read.Buffer.Length > maxBodyBytes)
             {
+                body.AdvanceTo(read.Buffer.End);
                 return TooLarge();
             }
 

@@ -1,14 +1,10 @@
 using System.CommandLine;
-using RegistryFunctions.Storage;
 
 namespace RegistryFunctions.Hosting;
 
 /// <summary>The command line: flags in, exit code out.</summary>
 internal static class CommandLine
 {
-    /// <summary>Exit code when the process can't start as it was told to.</summary>
-    private const int Refused = 2;
-
     /// <summary>Reads the settings and serves with them; what stops the start is one line on standard error.</summary>
     public static async Task<int> RunAsync(string[] args, Func<RegistryOptions, FunctionsHost?, Task<int>> serve)
     {
@@ -27,28 +23,16 @@ internal static class CommandLine
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            return Refuse(parsed.Errors[0].Message);
+            return Refusal.Print(parsed.Errors[0].Message);
         }
 
-        try
+        // Signals are the web host's affair, and an unexpected exception the runtime's: it ends the process with a code
+        // that is not 0.
+        var configuration = new InvocationConfiguration
         {
-            // Signals are the web host's affair, and an unexpected exception the runtime's: it ends the process with a
-            // code that is not 0.
-            return await parsed.InvokeAsync(new()
-            {
-                EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = null,
-            });
-        }
-        catch (Exception e) when (e is SettingException or StoreOpenException or IOException)
-        {
-            return Refuse(e.Message);
-        }
-    }
-
-    private static int Refuse(string reason)
-    {
-        Console.Error.WriteLine($"RegistryFunctions: {reason}");
-        return Refused;
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = null,
+        };
+        return await Refusal.GuardAsync(() => parsed.InvokeAsync(configuration));
     }
 }

@@ -2,7 +2,6 @@ using System.Net;
 using Microsoft.Extensions.Logging.Console;
 using RegistryFunctions.Functions;
 using RegistryFunctions.Storage;
-using RegistryFunctions.Storage.Sqlite;
 
 namespace RegistryFunctions.Hosting;
 
@@ -20,18 +19,17 @@ public static partial class RegistryApp
         builder.Configuration.AddEnvironmentVariables();
         builder.AddLogs(logging);
         builder.AddKestrel(options, host);
-        builder.Services.AddSingleton(time);
-        builder.Services.AddStore(options);
-        builder.Services.AddFunctions(options);
+        builder.Services.AddRegistry(options, time);
         if (host is null)
         {
-            builder.Services.AddPruneTimer(options);
+            builder.Services.AddPruneTimer(options, time);
         }
 
         WebApplication app = builder.Build();
         // Opened now, so that a database that can't be used stops the start.
         app.Services.GetRequiredService<IBundleStore>();
-        app.UseProblems();
+        ErrorBoundary boundary = app.Services.GetRequiredService<ErrorBoundary>();
+        app.Use(next => context => boundary.InvokeAsync(context, next));
         app.MapFunctions(host);
         app.LogStart(options);
         return app;
@@ -63,40 +61,19 @@ public static partial class RegistryApp
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
+            // The function has the limit. A limit here would cut the connection before the client has read its 413.
+            kestrel.Limits.MaxRequestBodySize = null;
             kestrel.Listen(host is null ? options.Bind : new IPEndPoint(IPAddress.Loopback, host.Port));
         });
     }
 
-    private static void AddStore(this IServiceCollection services, RegistryOptions options) =>
-        services.AddSingleton<IBundleStore>(provider => SqliteBundleStore.Open(
-            options.Db,
-            options.MaxPerIdentity,
-            provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<ILogger<SqliteBundleStore>>()));
-
-    private static void AddFunctions(this IServiceCollection services, RegistryOptions options) => services
-        .AddSingleton(provider => new Register(provider.GetRequiredService<IBundleStore>(), options.MaxBodyBytes))
-        .AddSingleton<Retrieve>()
-        .AddSingleton(provider => new Prune(
-            provider.GetRequiredService<IBundleStore>(),
-            TimeSpan.FromDays(options.RetentionDays),
-            provider.GetRequiredService<TimeProvider>(),
-            provider.GetRequiredService<ILogger<Prune>>()));
-
-    private static void AddPruneTimer(this IServiceCollection services, RegistryOptions options) =>
+    private static void AddPruneTimer(this IServiceCollection services, RegistryOptions options, TimeProvider time) =>
         services.AddHostedService(provider => new PruneTimer(
             provider.GetRequiredService<Prune>(),
             TimeSpan.FromSeconds(options.PruneIntervalSecs),
-            provider.GetRequiredService<TimeProvider>(),
+            time,
             provider.GetRequiredService<IHostApplicationLifetime>(),
             provider.GetRequiredService<ILogger<PruneTimer>>()));
-
-    private static void UseProblems(this WebApplication app)
-    {
-        ILogger logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(Problem).FullName!);
-        app.Use(next => context => Problem.InvokeAsync(context, next, logger));
-    }
 
     private static void MapFunctions(this WebApplication app, FunctionsHost? host)
     {

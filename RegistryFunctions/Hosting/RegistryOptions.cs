@@ -76,9 +76,13 @@ public sealed record RegistryOptions
         MaxBodyBytesSetting.Name,
     ];
 
+    /// <summary>Reads all settings where there is no command line.</summary>
+    /// <exception cref="SettingException">A value makes no sense, or a variable names no setting.</exception>
+    public static RegistryOptions FromConfiguration(IConfiguration configuration) => Read(flags: null, configuration);
+
     /// <summary>Reads all settings: a flag wins over a variable, a variable over the default.</summary>
     /// <exception cref="SettingException">A value makes no sense, or a variable names no setting.</exception>
-    internal static RegistryOptions Read(ParseResult flags, IConfiguration configuration)
+    internal static RegistryOptions Read(ParseResult? flags, IConfiguration configuration)
     {
         IConfigurationSection section = configuration.GetSection(Section);
         foreach (IConfigurationSection set in section.GetChildren())

@@ -40,9 +40,9 @@ internal sealed class Setting<T>
 
     /// <summary>The value in force.</summary>
     /// <exception cref="SettingException">What was set makes no sense.</exception>
-    public T Read(ParseResult flags, IConfiguration section)
+    public T Read(ParseResult? flags, IConfiguration section)
     {
-        string? fromFlag = flags.GetValue(Flag);
+        string? fromFlag = flags?.GetValue(Flag);
         string text = fromFlag ?? section[Name] ?? _default;
         return _tryParse(text, out T? value)
             ? value!
@@ -53,6 +53,3 @@ internal sealed class Setting<T>
 
 /// <summary>Reads the text of a setting.</summary>
 internal delegate bool TryParse<T>(string text, out T? value);
-
-/// <summary>A setting makes no sense. The message is one line that names it.</summary>
-public sealed class SettingException(string message) : Exception(message);

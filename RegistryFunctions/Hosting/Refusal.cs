@@ -1,0 +1,33 @@
+using RegistryFunctions.Storage;
+
+namespace RegistryFunctions.Hosting;
+
+/// <summary>A setting makes no sense. The message is one line that names it.</summary>
+public sealed class SettingException(string message) : Exception(message);
+
+/// <summary>How a start ends that can't go on as configured: one line on standard error that says what to do.</summary>
+public static class Refusal
+{
+    /// <summary>The exit code of a refused start.</summary>
+    public const int ExitCode = 2;
+
+    /// <summary>Runs <paramref name="serve"/>; where settings, database or address stop it, says so and returns 2.</summary>
+    public static async Task<int> GuardAsync(Func<Task<int>> serve)
+    {
+        try
+        {
+            return await serve();
+        }
+        catch (Exception e) when (e is SettingException or StoreOpenException or IOException)
+        {
+            return Print(e.Message);
+        }
+    }
+
+    /// <summary>Prints why and returns the exit code.</summary>
+    public static int Print(string reason)
+    {
+        Console.Error.WriteLine($"RegistryFunctions: {reason}");
+        return ExitCode;
+    }
+}

@@ -1,0 +1,23 @@
+using RegistryFunctions.Functions;
+using RegistryFunctions.Storage;
+using RegistryFunctions.Storage.Sqlite;
+
+namespace RegistryFunctions.Hosting;
+
+/// <summary>The store and the three functions, however they are hosted.</summary>
+public static class RegistryServices
+{
+    /// <summary>Adds the functions and what they need.</summary>
+    public static IServiceCollection AddRegistry(
+        this IServiceCollection services, RegistryOptions options, TimeProvider time) => services
+        .AddSingleton<IBundleStore>(provider => SqliteBundleStore.Open(
+            options.Db, options.MaxPerIdentity, time, provider.GetRequiredService<ILogger<SqliteBundleStore>>()))
+        .AddSingleton(provider => new Register(provider.GetRequiredService<IBundleStore>(), options.MaxBodyBytes))
+        .AddSingleton<ErrorBoundary>()
+        .AddSingleton<Retrieve>()
+        .AddSingleton(provider => new Prune(
+            provider.GetRequiredService<IBundleStore>(),
+            TimeSpan.FromDays(options.RetentionDays),
+            time,
+            provider.GetRequiredService<ILogger<Prune>>()));
+}
