@@ -37,9 +37,8 @@ public static partial class RegistryApp
 
     private static void AddLogs(this WebApplicationBuilder builder, Action<ILoggingBuilder>? logging)
     {
-        // The framework's own information (every request, every start) would drown the registry's.
         builder.Logging
-            .AddFilter("Microsoft", LogLevel.Warning)
+            .AddRegistryFilters()
             // A start that fails is reported as one line, not thrice.
             .AddFilter("Microsoft.Extensions.Hosting", LogLevel.None)
             .AddConfiguration(builder.Configuration.GetSection("Logging"))

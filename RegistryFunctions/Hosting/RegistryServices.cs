@@ -20,4 +20,10 @@ public static class RegistryServices
             TimeSpan.FromDays(options.RetentionDays),
             time,
             provider.GetRequiredService<ILogger<Prune>>()));
+
+    /// <summary>
+    /// Keeps the framework's own information out of the log: it names every request with its path, and so the device id.
+    /// </summary>
+    public static ILoggingBuilder AddRegistryFilters(this ILoggingBuilder logging) => logging
+        .AddFilter("Microsoft", LogLevel.Warning);
 }

@@ -1,0 +1,15 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Azure.Functions.Worker;
+using RegistryFunctions.Functions;
+
+namespace RegistryFunctions.IsolatedWorker;
+
+/// <summary>Fetches a device's newest bundle.</summary>
+public sealed class RetrieveFunction(Retrieve retrieve)
+{
+    /// <summary>Answers on the response itself.</summary>
+    [Function(nameof(Retrieve))]
+    public Task RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "get", "head", Route = Retrieve.Route)] HttpRequest request) =>
+        retrieve.InvokeAsync(request.HttpContext);
+}
