@@ -119,7 +119,7 @@ internal sealed class RegistryServer : IAsyncDisposable
     }
 
     private WebApplication Build() =>
-        RegistryApp.Build(_options, host: null, Time, logging => logging.ClearProviders().AddProvider(Logs));
+        RegistryApp.Build(_options, host: null, Time, builder => builder.Logging.ClearProviders().AddProvider(Logs));
 }
 
 /// <summary>What a contact does with an answer.</summary>

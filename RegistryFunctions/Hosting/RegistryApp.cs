@@ -10,14 +10,15 @@ public static partial class RegistryApp
 {
     /// <summary>
     /// Builds the server: stand-alone where <paramref name="host"/> is null, else as that host's custom handler.
+    /// <paramref name="configure"/> has the last word on services and logging.
     /// </summary>
     /// <exception cref="StoreOpenException">The database can't be opened.</exception>
     public static WebApplication Build(
-        RegistryOptions options, FunctionsHost? host, TimeProvider time, Action<ILoggingBuilder>? logging = null)
+        RegistryOptions options, FunctionsHost? host, TimeProvider time, Action<WebApplicationBuilder>? configure = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
         builder.Configuration.AddEnvironmentVariables();
-        builder.AddLogs(logging);
+        builder.AddLogs();
         builder.AddKestrel(options, host);
         builder.Services.AddRegistry(options, time);
         if (host is null)
@@ -25,6 +26,7 @@ public static partial class RegistryApp
             builder.Services.AddPruneTimer(options, time);
         }
 
+        configure?.Invoke(builder);
         WebApplication app = builder.Build();
         // Opened now, so that a database that can't be used stops the start.
         app.Services.GetRequiredService<IBundleStore>();
@@ -35,7 +37,7 @@ public static partial class RegistryApp
         return app;
     }
 
-    private static void AddLogs(this WebApplicationBuilder builder, Action<ILoggingBuilder>? logging)
+    private static void AddLogs(this WebApplicationBuilder builder)
     {
         builder.Logging
             .AddRegistryFilters()
@@ -51,7 +53,6 @@ public static partial class RegistryApp
             });
         // The Functions host logs what it reads on standard error as errors, on standard output as information.
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Error);
-        logging?.Invoke(builder.Logging);
     }
 
     private static void AddKestrel(this WebApplicationBuilder builder, RegistryOptions options, FunctionsHost? host)
