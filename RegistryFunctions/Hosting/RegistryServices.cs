@@ -25,5 +25,7 @@ public static class RegistryServices
     /// Keeps the framework's own information out of the log: it names every request with its path, and so the device id.
     /// </summary>
     public static ILoggingBuilder AddRegistryFilters(this ILoggingBuilder logging) => logging
-        .AddFilter("Microsoft", LogLevel.Warning);
+        .AddFilter("Microsoft", LogLevel.Warning)
+        // Silent, it makes no trace activity for every request, which nothing here would read.
+        .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
 }

@@ -1,5 +1,5 @@
-using System.Collections.Concurrent;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.ObjectPool;
 using RegistryFunctions.Bundles;
 
 namespace RegistryFunctions.Storage.Sqlite;
@@ -10,14 +10,16 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// </summary>
 public sealed class SqliteBundleStore : IBundleStore
 {
-    private readonly string _path;
+    // A reader is used without waiting, so more than the machine has cores are seldom in use at once.
+    private static readonly int MaxIdleReaders = 2 * Environment.ProcessorCount;
+
     private readonly SqliteWriter _writer;
-    private readonly ConcurrentBag<SqliteBundles> _idleReaders = [];
+    private readonly ObjectPool<SqliteBundles> _readers;
 
     private SqliteBundleStore(string path, SqliteWriter writer)
     {
-        _path = path;
         _writer = writer;
+        _readers = new DefaultObjectPoolProvider { MaximumRetained = MaxIdleReaders }.Create(new ReaderPolicy(path));
     }
 
     /// <summary>Opens the file, creating it and its parent folders where missing.</summary>
@@ -43,13 +45,9 @@ public sealed class SqliteBundleStore : IBundleStore
         SqliteBundles? reader = null;
         try
         {
-            if (!_idleReaders.TryTake(out reader))
-            {
-                reader = new SqliteBundles(SqliteFile.OpenForReading(_path));
-            }
-
+            reader = _readers.Get();
             Bundle? newest = reader.FindNewest(device);
-            _idleReaders.Add(reader);
+            _readers.Return(reader);
             return ValueTask.FromResult(newest);
         }
         catch (SqliteException e) when (SqliteFile.FaultOf(e) is { } fault)
@@ -67,12 +65,15 @@ public sealed class SqliteBundleStore : IBundleStore
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        while (_idleReaders.TryTake(out SqliteBundles? reader))
-        {
-            reader.Dispose();
-        }
-
+        ((IDisposable)_readers).Dispose();
         // Last, so that closing the file checkpoints it and removes the write-ahead log.
         await _writer.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private sealed class ReaderPolicy(string path) : PooledObjectPolicy<SqliteBundles>
+    {
+        public override SqliteBundles Create() => new(SqliteFile.OpenForReading(path));
+
+        public override bool Return(SqliteBundles obj) => true;
     }
 }

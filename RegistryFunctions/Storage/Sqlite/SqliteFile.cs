@@ -9,6 +9,9 @@ internal static class SqliteFile
     // SQLite waits this long for another process's lock before it gives up with SQLITE_BUSY.
     private const int BusyTimeoutMs = 5_000;
 
+    // Holds the inner pages of the trees even of millions of bundles.
+    private const int ReaderCacheKiB = 8 * 1024;
+
     /// <summary>
     /// Opens the file for writing, creating it and its parent folders where missing, and brings it to the
     /// newest schema.
@@ -39,6 +42,7 @@ internal static class SqliteFile
         // Not SqliteOpenMode.ReadOnly: readers of a WAL database write to its shared-memory index.
         SqliteConnection connection = Open(path, SqliteOpenMode.ReadWrite);
         Execute(connection, "PRAGMA query_only = ON");
+        Execute(connection, $"PRAGMA cache_size = -{ReaderCacheKiB}");
         return connection;
     }
 

@@ -1,0 +1,79 @@
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace RegistryFunctions.Storage.Sqlite;
+
+/// <summary>
+/// One prepared statement. It is SQLite's own, without ADO.NET's command, parameter and reader objects: on the hot path
+/// those cost more than the statement. Parameters count from 1, columns from 0 (https://www.sqlite.org/c3ref/stmt.html).
+/// </summary>
+internal sealed class SqliteStatement : IDisposable
+{
+    private readonly sqlite3 _connection;
+    private readonly sqlite3_stmt _statement;
+
+    /// <summary>Prepares <paramref name="sql"/> for many executions.</summary>
+    public SqliteStatement(SqliteConnection connection, string sql)
+    {
+        _connection = connection.Handle!;
+        Check(raw.sqlite3_prepare_v3(_connection, sql, raw.SQLITE_PREPARE_PERSISTENT, out _statement));
+    }
+
+    public SqliteStatement Bind(int parameter, long value)
+    {
+        Check(raw.sqlite3_bind_int64(_statement, parameter, value));
+        return this;
+    }
+
+    public SqliteStatement Bind(int parameter, ReadOnlySpan<byte> value)
+    {
+        Check(raw.sqlite3_bind_blob(_statement, parameter, value));
+        return this;
+    }
+
+    /// <summary>Runs a statement that yields no rows.</summary>
+    public void Execute()
+    {
+        try
+        {
+            Step();
+        }
+        finally
+        {
+            Reset();
+        }
+    }
+
+    /// <summary>Goes to the next row; false after the last. Every use ends with <see cref="Reset"/>.</summary>
+    public bool Step()
+    {
+        int code = raw.sqlite3_step(_statement);
+        if (code == raw.SQLITE_ROW)
+        {
+            return true;
+        }
+
+        Check(code == raw.SQLITE_DONE ? raw.SQLITE_OK : code);
+        return false;
+    }
+
+    /// <summary>A column of the row, valid until the next step or reset.</summary>
+    public ReadOnlySpan<byte> Blob(int column) => raw.sqlite3_column_blob(_statement, column);
+
+    /// <summary>A column of the row.</summary>
+    public long Int64(int column) => raw.sqlite3_column_int64(_statement, column);
+
+    /// <summary>Ends the execution, and with it the read transaction of a query outside a transaction.</summary>
+    public void Reset() => raw.sqlite3_reset(_statement);
+
+    public void Dispose() => _statement.Dispose();
+
+    private void Check(int code)
+    {
+        if (code != raw.SQLITE_OK)
+        {
+            throw new SqliteException(
+                raw.sqlite3_errmsg(_connection).utf8_to_string(), code, raw.sqlite3_extended_errcode(_connection));
+        }
+    }
+}
