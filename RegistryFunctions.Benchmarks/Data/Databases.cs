@@ -1,0 +1,129 @@
+using System.Diagnostics;
+using System.Globalization;
+using Microsoft.Extensions.Logging.Abstractions;
+using RegistryFunctions.Storage.Sqlite;
+
+namespace RegistryFunctions.Benchmarks.Data;
+
+/// <summary>
+/// Databases of the stored bundles, one bundle a device. Built through the store once and kept: what writes to one
+/// must take a copy.
+/// </summary>
+internal sealed class Databases(string folder)
+{
+    private const int KeptPerDevice = 5;
+    private const int InFlight = 2_048;
+
+    // What was received today must not come due while the file is kept.
+    private static readonly TimeSpan KeptFor = TimeSpan.FromDays(10);
+    private static readonly TimeSpan DueAge = TimeSpan.FromDays(40);
+
+    private readonly string _scratch = Path.Combine(folder, "scratch");
+    private int _copies;
+
+    /// <summary>Bundles of devices that are in the databases: of the first n in one of n.</summary>
+    public SignedBundles Stored(int count) => SignedBundles.Load(folder, BundleSeries.Stored, count);
+
+    /// <summary>Bundles of devices that are in none.</summary>
+    public SignedBundles Fresh(int count) => SignedBundles.Load(folder, BundleSeries.Fresh, count);
+
+    /// <summary>
+    /// A database of <paramref name="count"/> bundles, the oldest <paramref name="due"/> of them received 40 days ago,
+    /// the others lately. Only to be read.
+    /// </summary>
+    public async Task<string> WithAsync(int count, int due = 0)
+    {
+        string name = string.Create(
+            CultureInfo.InvariantCulture, $"bundles-{count}-due-{due}-schema-{SqliteSchema.Migrations.Count}.db");
+        string path = Path.Combine(folder, name);
+        if (DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > KeptFor)
+        {
+            await BuildAsync(path, Stored(count), due);
+        }
+
+        await ReadAsync(path);
+        return path;
+    }
+
+    /// <summary>A copy to write to, durable already: what is measured next must not wait for its disk.</summary>
+    public string CopyOf(string path)
+    {
+        string copy = Empty();
+        File.Copy(path, copy);
+        using FileStream file = File.OpenWrite(copy);
+        file.Flush(flushToDisk: true);
+        return copy;
+    }
+
+    /// <summary>A path where there is no database yet.</summary>
+    public string Empty()
+    {
+        Directory.CreateDirectory(_scratch);
+        return Path.Combine(_scratch, string.Create(CultureInfo.InvariantCulture, $"{_copies++}.db"));
+    }
+
+    /// <summary>Removes a database that was written to.</summary>
+    public static void Delete(string path)
+    {
+        foreach (string suffix in (ReadOnlySpan<string>)["", "-wal", "-shm"])
+        {
+            File.Delete(path + suffix);
+        }
+    }
+
+    /// <summary>Removes all copies, also those of a run that was broken off.</summary>
+    public void DeleteScratch()
+    {
+        if (Directory.Exists(_scratch))
+        {
+            Directory.Delete(_scratch, recursive: true);
+        }
+    }
+
+    private static async Task BuildAsync(string path, SignedBundles bundles, int due)
+    {
+        Console.WriteLine($"building a database of {bundles.Count:N0} bundles, kept for later runs …");
+        var watch = Stopwatch.StartNew();
+        string growing = path + ".new";
+        Delete(growing);
+        await FillAsync(growing, bundles, 0, due, new Clock(DueAge));
+        await FillAsync(growing, bundles, due, bundles.Count, new Clock(TimeSpan.Zero));
+        File.Move(growing, path, overwrite: true);
+        Console.WriteLine($"built in {watch.Elapsed.TotalSeconds:N0} s");
+    }
+
+    private static async Task FillAsync(string path, SignedBundles bundles, int from, int to, TimeProvider time)
+    {
+        await using SqliteBundleStore store =
+            SqliteBundleStore.Open(path, KeptPerDevice, time, NullLogger<SqliteBundleStore>.Instance);
+        using var room = new SemaphoreSlim(InFlight);
+        await Parallel.ForAsync(from, to, async (number, cancellationToken) =>
+        {
+            await room.WaitAsync(cancellationToken);
+            _ = PublishAsync(store, bundles, number, room);
+        });
+        for (int i = 0; i < InFlight; i++)
+        {
+            await room.WaitAsync();
+        }
+    }
+
+    private static async Task PublishAsync(
+        SqliteBundleStore store, SignedBundles bundles, int number, SemaphoreSlim room)
+    {
+        await store.PublishAsync(bundles.VerifiedOf(number), CancellationToken.None);
+        room.Release();
+    }
+
+    // Brings the file into the page cache, so that no measurement pays for the disk and the next does not.
+    private static async Task ReadAsync(string path)
+    {
+        await using FileStream file = File.OpenRead(path);
+        await file.CopyToAsync(Stream.Null);
+    }
+
+    private sealed class Clock(TimeSpan behind) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() - behind;
+    }
+}

@@ -1,0 +1,19 @@
+using RegistryFunctions.Bundles;
+using RegistryFunctions.Storage;
+
+namespace RegistryFunctions.Benchmarks.Limits;
+
+/// <summary>Takes every bundle and keeps none.</summary>
+internal sealed class NoStore : IBundleStore
+{
+    public ValueTask PublishAsync(VerifiedBundle bundle, CancellationToken cancellationToken) =>
+        ValueTask.CompletedTask;
+
+    public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<Bundle?>(null);
+
+    public ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(0);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}

@@ -1,0 +1,62 @@
+using RegistryFunctions.Benchmarks.Data;
+using RegistryFunctions.Benchmarks.Load;
+using RegistryFunctions.Benchmarks.Servers;
+
+namespace RegistryFunctions.Benchmarks.Reach;
+
+/// <summary>Measures what the registry should reach and prints the table.</summary>
+internal sealed class ReachRun
+{
+    private static readonly IMeasure[] Measures =
+    [
+        new RegisterMeasure(),
+        new RetrieveMeasure(),
+    ];
+
+    /// <summary>The names of all measures.</summary>
+    public static IEnumerable<string> Names => Measures.Select(measure => measure.Name);
+
+    public required int Rounds { get; init; }
+
+    public required int Seconds { get; init; }
+
+    /// <summary>Names of what to measure; none for all.</summary>
+    public required IReadOnlyCollection<string> Only { get; init; }
+
+    /// <summary>A published executable to measure in place of one made from the sources.</summary>
+    public required string? Server { get; init; }
+
+    /// <summary>Measures; returns the exit code: 0, or 1 where answers were not as expected.</summary>
+    public async Task<int> RunAsync()
+    {
+        string root = Repository.Root();
+        var databases = new Databases(Path.Combine(root, "artifacts", "bench-data"));
+        var bench = new Bench(new Builds(root, Server), databases)
+        {
+            Rounds = Rounds,
+            Time = TimeSpan.FromSeconds(Seconds),
+        };
+        var rows = new List<Row>();
+        databases.DeleteScratch();
+        try
+        {
+            foreach (IMeasure measure in Measures.Where(measure => Only.Count == 0 || Only.Contains(measure.Name)))
+            {
+                rows.Add(await measure.RunAsync(bench));
+            }
+        }
+        catch (UnexpectedAnswerException e)
+        {
+            await Console.Error.WriteLineAsync($"Refused: {e.Message}");
+            return 1;
+        }
+        finally
+        {
+            databases.DeleteScratch();
+        }
+
+        Console.WriteLine();
+        Console.Write(Table.ToMarkdown(rows));
+        return 0;
+    }
+}
