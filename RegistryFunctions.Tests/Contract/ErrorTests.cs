@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using RegistryFunctions.Tests.Support;
@@ -25,6 +26,45 @@ public sealed class ErrorTests : IAsyncLifetime
     {
         using HttpResponseMessage response = await _server.SendAsync(new HttpMethod(method), path);
         await ProblemAssert.IsProblemAsync(status, response);
+    }
+
+    [Fact]
+    public async Task A_database_that_can_t_be_read_is_503_logged_once_and_heals()
+    {
+        var device = new Device();
+        await _server.PublishAsync(device, [1]);
+        using (var database = new Database(_server.Db))
+        {
+            database.Execute("ALTER TABLE bundle RENAME COLUMN signature TO elsewhere");
+            for (int i = 0; i < 3; i++)
+            {
+                using HttpResponseMessage refused = await _server.GetAsync(device.Hex);
+                await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
+            }
+
+            database.Execute("ALTER TABLE bundle RENAME COLUMN elsewhere TO signature");
+        }
+
+        Assert.NotNull(await _server.FetchAsync(device));
+        Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+    }
+
+    [Fact]
+    public async Task A_client_that_resets_in_the_middle_of_a_body_is_no_error_of_the_server()
+    {
+        for (int i = 0; i < 5; i++)
+        {
+            using var client = new TcpClient { LingerState = new LingerOption(enable: true, seconds: 0) };
+            await client.ConnectAsync(_server.Url.Host, _server.Url.Port);
+            NetworkStream stream = client.GetStream();
+            await stream.WriteAsync("POST /v0/keypackage HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 900\r\n\r\n"u8.ToArray());
+            // "100 Continue" tells that the function is reading the body.
+            Assert.NotEqual(0, await stream.ReadAsync(new byte[100]));
+            await stream.WriteAsync("{"u8.ToArray());
+        }
+
+        await _server.RestartAsync();
+        Assert.DoesNotContain(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
     }
 
     [Fact]

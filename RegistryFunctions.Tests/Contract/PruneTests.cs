@@ -6,6 +6,7 @@ namespace RegistryFunctions.Tests.Contract;
 public sealed class PruneTests : IAsyncLifetime
 {
     private const int PrunedEvent = 10;
+    private const int PruneFailedEvent = 12;
 
     private readonly Device _device = new();
     private RegistryServer _server = null!;
@@ -73,6 +74,36 @@ public sealed class PruneTests : IAsyncLifetime
         await _server.PublishAsync(_device, [2]);
         _server.Time.AdjustTime(_server.Time.GetUtcNow().AddDays(31));
         await _server.RestartAsync();
+        await _server.Logs.NextAsync(PrunedEvent);
+        Assert.Null(await _server.FetchAsync(_device));
+    }
+
+    [Fact]
+    public async Task A_clock_set_back_does_not_bring_a_superseded_bundle_back()
+    {
+        _server.Time.AdjustTime(_server.Time.GetUtcNow().AddYears(1));
+        await _server.PublishAsync(_device, [1]);
+        _server.Time.AdjustTime(_server.Time.GetUtcNow().AddYears(-1));
+        await _server.PublishAsync(_device, [2]);
+        _server.Time.AdjustTime(_server.Time.GetUtcNow().AddDays(31));
+        await _server.PruneAsync();
+        Assert.Null(await _server.FetchAsync(_device));
+    }
+
+    [Fact]
+    public async Task The_timer_survives_a_prune_that_fails_whatever_the_cause()
+    {
+        await _server.Logs.NextAsync(PrunedEvent);
+        await _server.PublishAsync(_device, [1]);
+        using var database = new Database(_server.Db);
+        database.Execute("CREATE TRIGGER fault BEFORE DELETE ON bundle BEGIN SELECT RAISE(ABORT, 'fault'); END");
+        _server.Time.AdjustTime(_server.Time.GetUtcNow().AddDays(31));
+        _server.Time.Advance(TimeSpan.FromHours(1));
+        await _server.Logs.NextAsync(PruneFailedEvent);
+        Assert.NotNull(await _server.FetchAsync(_device));
+
+        database.Execute("DROP TRIGGER fault");
+        _server.Time.Advance(TimeSpan.FromHours(1));
         await _server.Logs.NextAsync(PrunedEvent);
         Assert.Null(await _server.FetchAsync(_device));
     }

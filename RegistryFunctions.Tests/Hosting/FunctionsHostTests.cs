@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.NetworkInformation;
 using System.Text.Json;
 using RegistryFunctions.Tests.Support;
 
@@ -71,11 +70,22 @@ public sealed class FunctionsHostTests : IDisposable
     {
         await using RegistryProcess handler = _root.StartHandler(("Registry__Bind", "0.0.0.0:0"));
         await handler.ReadyAsync();
-        Assert.Contains(
-            new IPEndPoint(IPAddress.Loopback, handler.Url.Port), IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners());
-        Assert.DoesNotContain(
-            new IPEndPoint(IPAddress.Any, handler.Url.Port), IPGlobalProperties.GetIPGlobalProperties().GetActiveTcpListeners());
-        Assert.Contains($"Serving on http://127.0.0.1:{handler.Url.Port},", handler.Output, StringComparison.Ordinal);
+        await handler.PrintedAsync($"Serving on http://127.0.0.1:{handler.Url.Port},");
+        Assert.Equal([$"127.0.0.1:{handler.Url.Port}"], Listeners.Of(handler.Id));
+    }
+
+    [Fact]
+    public async Task A_timer_that_comes_while_the_database_is_locked_is_answered_in_the_form_the_host_needs()
+    {
+        await using RegistryProcess handler = _root.StartHandler();
+        await handler.ReadyAsync();
+        using (var other = new Database(Path.Combine(_root.Path, ScriptRoot.SampleSettings["Registry__Db"])))
+        {
+            other.Execute("BEGIN IMMEDIATE");
+            await AssertTimerAnswerAsync(handler, "Prune", "Pruning is put off to the next time: Busy");
+        }
+
+        await AssertTimerAnswerAsync(handler, "Prune");
     }
 
     [Fact]
@@ -83,7 +93,7 @@ public sealed class FunctionsHostTests : IDisposable
     {
         await using RegistryProcess handler = _root.StartHandler(("Registry__MaxPerIdentity", "2"), ("Registry__RetentionDays", "7"));
         await handler.ReadyAsync();
-        Assert.Contains("keeping 2 bundles per device for 7 days", handler.Output, StringComparison.Ordinal);
+        await handler.PrintedAsync("keeping 2 bundles per device for 7 days");
     }
 
     [Fact]
@@ -106,7 +116,8 @@ public sealed class FunctionsHostTests : IDisposable
         Assert.Single(handler.Errors.Split('\n'));
     }
 
-    private static async Task AssertTimerAnswerAsync(RegistryProcess handler, string function)
+    private static async Task AssertTimerAnswerAsync(
+        RegistryProcess handler, string function, string expected = "Pruned 0 bundles")
     {
         using HttpResponseMessage response = await handler.SendAsync(HttpMethod.Post, function, TimerCall);
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
@@ -114,6 +125,6 @@ public sealed class FunctionsHostTests : IDisposable
         Assert.Equal(JsonValueKind.Object, json.RootElement.GetProperty("Outputs").ValueKind);
         Assert.Equal(JsonValueKind.Null, json.RootElement.GetProperty("ReturnValue").ValueKind);
         string line = Assert.Single(json.RootElement.GetProperty("Logs").EnumerateArray()).GetString()!;
-        Assert.StartsWith("Pruned 0 bundles", line, StringComparison.Ordinal);
+        Assert.StartsWith(expected, line, StringComparison.Ordinal);
     }
 }

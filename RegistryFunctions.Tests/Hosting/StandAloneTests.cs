@@ -122,7 +122,23 @@ public sealed class StandAloneTests : IDisposable
     {
         using var taken = new TcpListener(IPAddress.Loopback, 0);
         taken.Start();
-        await AssertRefusedAsync(["--bind", taken.LocalEndpoint.ToString()!, "--db", _folder.File("x.db")], "address already in use");
+        await AssertRefusedAsync(["--bind", taken.LocalEndpoint.ToString()!, "--db", _folder.File("x.db")], "ddress already in use");
+    }
+
+    [Fact]
+    public async Task An_address_of_another_machine_is_refused() =>
+        await AssertRefusedAsync(["--bind", "203.0.113.1:8080", "--db", _folder.File("x.db")], "can't serve on 203.0.113.1:8080:");
+
+    [Fact]
+    public async Task A_log_level_that_there_is_not_is_refused() => await AssertRefusedAsync(
+        ["--db", _folder.File("x.db")], "Logging__LogLevel__Default: must be one of Trace", ("Logging__LogLevel__Default", "Loud"));
+
+    [Fact]
+    public async Task A_value_that_begins_with_an_at_sign_is_not_a_file_to_read()
+    {
+        string file = _folder.File("days");
+        await File.WriteAllTextAsync(file, "7");
+        await AssertRefusedAsync(["--retention-days", $"@{file}"], $"not \"@{file}\"");
     }
 
     [Fact]
@@ -171,12 +187,13 @@ public sealed class StandAloneTests : IDisposable
 
     private static async Task RefusesConnectionsAsync(Uri url)
     {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (true)
         {
             try
             {
                 using var client = new TcpClient();
-                await client.ConnectAsync(url.Host, url.Port);
+                await client.ConnectAsync(url.Host, url.Port, deadline.Token);
             }
             catch (SocketException)
             {

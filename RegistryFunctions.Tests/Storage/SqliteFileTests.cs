@@ -112,15 +112,49 @@ public sealed class SqliteFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData(DriveType.Network, "anything", true)]
-    [InlineData(DriveType.Unknown, "cifs", true)]
-    [InlineData(DriveType.Unknown, "smb2", true)]
-    [InlineData(DriveType.Unknown, "nfs", true)]
-    [InlineData(DriveType.Fixed, "ext4", false)]
-    [InlineData(DriveType.Ram, "tmpfs", false)]
-    [InlineData(DriveType.Unknown, "overlay", false)]
-    public void A_network_file_system_is_told_from_a_local_one(DriveType type, string format, bool isNetwork) =>
-        Assert.Equal(isNetwork, SqliteFile.IsNetworkDrive(type, format));
+    [InlineData("cifs", true)]
+    [InlineData("smb2", true)]
+    [InlineData("nfs", true)]
+    [InlineData("ext4", false)]
+    [InlineData("tmpfs", false)]
+    [InlineData("overlay", false)]
+    [InlineData("fuseblk", false)]
+    public void A_network_file_system_is_told_from_a_local_one(string format, bool isNetwork) =>
+        Assert.Equal(isNetwork, SqliteFile.IsNetworkFileSystem(format));
+
+    [Theory]
+    [InlineData(5, StoreFault.Busy)]
+    [InlineData(6, StoreFault.Busy)]
+    [InlineData(13, StoreFault.Full)]
+    [InlineData(3, StoreFault.Unavailable)]
+    [InlineData(7, StoreFault.Unavailable)]
+    [InlineData(8, StoreFault.Unavailable)]
+    [InlineData(10, StoreFault.Unavailable)]
+    [InlineData(11, StoreFault.Unavailable)]
+    [InlineData(14, StoreFault.Unavailable)]
+    [InlineData(26, StoreFault.Unavailable)]
+    [InlineData(19, null)] // SQLITE_CONSTRAINT is the row's fault
+    public void The_codes_of_SQLite_say_whose_fault_it_is(int code, StoreFault? fault) =>
+        Assert.Equal(fault, SqliteFile.FaultOf(new SqliteException("", code)));
+
+    [Fact]
+    public void Readers_can_t_write()
+    {
+        Open(Db).Dispose();
+        using SqliteConnection reader = SqliteFile.OpenForReading(Db);
+        Assert.Equal(8, Assert.Throws<SqliteException>(() => reader.Execute("DELETE FROM bundle")).SqliteErrorCode);
+    }
+
+    [Fact]
+    public async Task Many_may_open_a_new_file_at_once()
+    {
+        for (int round = 0; round < 10; round++)
+        {
+            string db = _folder.File($"{round}.db");
+            SqliteConnection[] opened = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => Open(db))));
+            Array.ForEach(opened, connection => connection.Dispose());
+        }
+    }
 
     private static SqliteConnection Open(string path) => SqliteFile.OpenForWriting(path, SqliteSchema.Migrations);
 

@@ -96,6 +96,17 @@ internal sealed class RegistryProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Waits for a line on standard output.</summary>
+    public async Task PrintedAsync(string text)
+    {
+        var patience = Stopwatch.StartNew();
+        while (!Output.Contains(text, StringComparison.Ordinal))
+        {
+            Assert.True(patience.Elapsed < TimeSpan.FromSeconds(30), $"\"{text}\" is not in: {Output}");
+            await Task.Delay(10);
+        }
+    }
+
     public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string? json = null)
     {
         var request = new HttpRequestMessage(method, new Uri(Url, path));

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.AspNetCore.Connections;
 using RegistryFunctions.Storage;
 
 namespace RegistryFunctions.Functions;
@@ -43,8 +44,8 @@ public sealed partial class ErrorBoundary(ILogger<ErrorBoundary> logger)
             case StoreException store:
                 context.Response.Headers.RetryAfter = RetryAfterSeconds.ToString(CultureInfo.InvariantCulture);
                 return Problem.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, DetailOf(store.Fault));
-            case OperationCanceledException when context.RequestAborted.IsCancellationRequested:
-                // Nobody is there to read it; the status is for logs.
+            case OperationCanceledException or ConnectionResetException:
+                // The client has gone, or the server cuts what it can't wait for: nobody is there to read an answer.
                 context.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
                 return Task.CompletedTask;
             default:

@@ -6,13 +6,25 @@ namespace RegistryFunctions.Functions;
 /// <summary>Drops bundles older than the retention. Called by a timer: the Functions host's or the process's own.</summary>
 public sealed partial class Prune(IBundleStore store, TimeSpan retention, TimeProvider time, ILogger<Prune> logger)
 {
-    /// <summary>Prunes once; returns a line that says what was done.</summary>
+    /// <summary>
+    /// Prunes once, or puts it off to the next time where the store can't do it now. Returns a line that says which.
+    /// </summary>
     public async Task<string> RunAsync(CancellationToken cancellationToken)
     {
         DateTimeOffset cutoff = time.GetUtcNow() - retention;
-        int dropped = await store.PruneAsync(cutoff, cancellationToken);
-        LogPruned(logger, dropped, cutoff);
-        return string.Create(CultureInfo.InvariantCulture, $"Pruned {dropped} bundles, those received before {cutoff:u} among them");
+        try
+        {
+            int dropped = await store.PruneAsync(cutoff, cancellationToken);
+            string done = string.Create(
+                CultureInfo.InvariantCulture, $"Pruned {dropped} bundles, those received before {cutoff:u} among them");
+            LogPruned(done);
+            return done;
+        }
+        catch (StoreException e)
+        {
+            LogPutOff(e.Fault, e.Message);
+            return $"Pruning is put off to the next time: {e.Fault}";
+        }
     }
 
     /// <summary>
@@ -27,6 +39,9 @@ public sealed partial class Prune(IBundleStore store, TimeSpan retention, TimePr
         await context.Response.WriteAsync($$"""{"Outputs":{},"Logs":["{{line}}"],"ReturnValue":null}""");
     }
 
-    [LoggerMessage(10, LogLevel.Information, "Pruned {Dropped} bundles, those received before {Cutoff:u} among them")]
-    private static partial void LogPruned(ILogger logger, int dropped, DateTimeOffset cutoff);
+    [LoggerMessage(10, LogLevel.Information, "{Line}")]
+    private partial void LogPruned(string line);
+
+    [LoggerMessage(11, LogLevel.Warning, "Pruning is put off to the next time: {Fault}. {Cause}")]
+    private partial void LogPutOff(StoreFault fault, string cause);
 }

@@ -9,18 +9,20 @@ internal static class CommandLine
     public static async Task<int> RunAsync(string[] args, Func<RegistryOptions, FunctionsHost?, Task<int>> serve)
     {
         var root = new RootCommand("Serves an MLS KeyPackage registry: devices publish signed bundles, contacts fetch the newest.");
-        foreach (Option flag in RegistryOptions.Flags)
+        foreach (Setting setting in RegistryOptions.All)
         {
-            root.Options.Add(flag);
+            root.Options.Add(setting.Flag);
         }
 
         root.SetAction((flags, _) =>
         {
             IConfiguration environment = new ConfigurationBuilder().AddEnvironmentVariables().Build();
+            LogLevels.Check(environment);
             return serve(RegistryOptions.Read(flags, environment), FunctionsHost.Detect(environment));
         });
 
-        ParseResult parsed = root.Parse(args);
+        // "@x" is a name like any other, not a file to read arguments from.
+        ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {
             return Refusal.Print(parsed.Errors[0].Message);

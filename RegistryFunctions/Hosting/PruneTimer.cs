@@ -1,5 +1,4 @@
 using RegistryFunctions.Functions;
-using RegistryFunctions.Storage;
 
 namespace RegistryFunctions.Hosting;
 
@@ -25,14 +24,15 @@ internal sealed partial class PruneTimer(
             {
                 await prune.RunAsync(stoppingToken);
             }
-            catch (StoreException e)
+            catch (Exception e) when (e is not OperationCanceledException)
             {
-                LogPostponed(logger, e.Message);
+                // The next interval may do better. Let out, it would end the process in what looks like good order.
+                LogFailed(logger, e);
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
-    [LoggerMessage(11, LogLevel.Warning, "Pruning is put off to the next interval: {Cause}")]
-    private static partial void LogPostponed(ILogger logger, string cause);
+    [LoggerMessage(12, LogLevel.Error, "Pruning failed; the next interval tries again")]
+    private static partial void LogFailed(ILogger logger, Exception cause);
 }

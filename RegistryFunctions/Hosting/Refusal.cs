@@ -18,7 +18,7 @@ public static class Refusal
         {
             return await serve();
         }
-        catch (Exception e) when (e is SettingException or StoreOpenException or IOException)
+        catch (Exception e) when (e is SettingException or StoreOpenException)
         {
             return Print(e.Message);
         }

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Console;
 using RegistryFunctions.Functions;
 using RegistryFunctions.Storage;
@@ -37,6 +38,23 @@ public static partial class RegistryApp
         return app;
     }
 
+    /// <summary>Starts to serve.</summary>
+    /// <exception cref="SettingException">The address can't be served on.</exception>
+    public static async Task StartOrRefuseAsync(this WebApplication app, RegistryOptions options, FunctionsHost? host)
+    {
+        try
+        {
+            await app.StartAsync();
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            throw new SettingException($"can't serve on {AddressOf(options, host)}: {(e.InnerException ?? e).Message}");
+        }
+    }
+
+    private static IPEndPoint AddressOf(RegistryOptions options, FunctionsHost? host) =>
+        host is null ? options.Bind : new IPEndPoint(IPAddress.Loopback, host.Port);
+
     private static void AddLogs(this WebApplicationBuilder builder)
     {
         builder.Logging
@@ -63,7 +81,7 @@ public static partial class RegistryApp
             kestrel.AddServerHeader = false;
             // The function has the limit. A limit here would cut the connection before the client has read its 413.
             kestrel.Limits.MaxRequestBodySize = null;
-            kestrel.Listen(host is null ? options.Bind : new IPEndPoint(IPAddress.Loopback, host.Port));
+            kestrel.Listen(AddressOf(options, host));
         });
     }
 

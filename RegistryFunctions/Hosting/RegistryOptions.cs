@@ -55,25 +55,10 @@ public sealed record RegistryOptions
     /// <summary>Largest request body accepted, in bytes.</summary>
     public required int MaxBodyBytes { get; init; }
 
-    /// <summary>The flags of all settings.</summary>
-    internal static IEnumerable<Option> Flags { get; } =
+    /// <summary>All settings.</summary>
+    internal static IReadOnlyList<Setting> All { get; } =
     [
-        BindSetting.Flag,
-        DbSetting.Flag,
-        MaxPerIdentitySetting.Flag,
-        RetentionDaysSetting.Flag,
-        PruneIntervalSecsSetting.Flag,
-        MaxBodyBytesSetting.Flag,
-    ];
-
-    private static readonly string[] Names =
-    [
-        BindSetting.Name,
-        DbSetting.Name,
-        MaxPerIdentitySetting.Name,
-        RetentionDaysSetting.Name,
-        PruneIntervalSecsSetting.Name,
-        MaxBodyBytesSetting.Name,
+        BindSetting, DbSetting, MaxPerIdentitySetting, RetentionDaysSetting, PruneIntervalSecsSetting, MaxBodyBytesSetting,
     ];
 
     /// <summary>Reads all settings where there is no command line.</summary>
@@ -87,10 +72,10 @@ public sealed record RegistryOptions
         IConfigurationSection section = configuration.GetSection(Section);
         foreach (IConfigurationSection set in section.GetChildren())
         {
-            if (!Names.Contains(set.Key, StringComparer.OrdinalIgnoreCase))
+            if (!All.Any(setting => set.Key.Equals(setting.Name, StringComparison.OrdinalIgnoreCase)))
             {
                 throw new SettingException(
-                    $"{Section}__{set.Key}: is no setting; there are {string.Join(", ", Names.Select(name => $"{Section}__{name}"))}");
+                    $"{Section}__{set.Key}: is no setting; there are {string.Join(", ", All.Select(setting => setting.Variable))}");
             }
         }
 

@@ -16,9 +16,12 @@ public sealed class SqliteBundleStore : IBundleStore
     private readonly SqliteWriter _writer;
     private readonly ObjectPool<SqliteBundles> _readers;
 
-    private SqliteBundleStore(string path, SqliteWriter writer)
+    private readonly FaultLog _readFaults;
+
+    private SqliteBundleStore(string path, SqliteWriter writer, ILogger logger)
     {
         _writer = writer;
+        _readFaults = new FaultLog(logger, "read");
         _readers = new DefaultObjectPoolProvider { MaximumRetained = MaxIdleReaders }.Create(new ReaderPolicy(path));
     }
 
@@ -32,7 +35,7 @@ public sealed class SqliteBundleStore : IBundleStore
     {
         path = Path.GetFullPath(path);
         SqliteConnection connection = SqliteFile.OpenForWriting(path, SqliteSchema.Migrations);
-        return new SqliteBundleStore(path, new SqliteWriter(connection, keep, time, logger));
+        return new SqliteBundleStore(path, new SqliteWriter(connection, keep, time, logger), logger);
     }
 
     /// <inheritdoc/>
@@ -48,12 +51,15 @@ public sealed class SqliteBundleStore : IBundleStore
             reader = _readers.Get();
             Bundle? newest = reader.FindNewest(device);
             _readers.Return(reader);
+            _readFaults.Healed();
             return ValueTask.FromResult(newest);
         }
-        catch (SqliteException e) when (SqliteFile.FaultOf(e) is { } fault)
+        catch (SqliteException e)
         {
             // A fresh connection may do better once the fault is mended.
             reader?.Dispose();
+            StoreFault fault = SqliteFile.FaultOf(e) ?? StoreFault.Unavailable;
+            _readFaults.Report(fault, e);
             throw new StoreException(fault, e.Message, e);
         }
     }

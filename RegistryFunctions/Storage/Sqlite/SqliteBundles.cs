@@ -65,12 +65,20 @@ internal sealed class SqliteBundles(SqliteConnection connection) : IDisposable
         }
     }
 
-    /// <summary>Drops the oldest bundles received before <paramref name="cutoff"/>, at most <paramref name="limit"/>.</summary>
+    /// <summary>
+    /// Drops the oldest bundles received before <paramref name="cutoff"/>, at most <paramref name="limit"/>, and with each
+    /// what its device had published earlier: a clock set back must not bring a superseded bundle back.
+    /// </summary>
     public int DeleteReceivedBefore(DateTimeOffset cutoff, int limit)
     {
         Prepared(
                 ref _deleteReceivedBefore,
-                "DELETE FROM bundle WHERE seq IN (SELECT seq FROM bundle WHERE received < ? ORDER BY received LIMIT ?)")
+                """
+                DELETE FROM bundle WHERE seq IN
+                    (SELECT earlier.seq
+                    FROM (SELECT device, seq FROM bundle WHERE received < ? ORDER BY received LIMIT ?) AS due
+                    JOIN bundle AS earlier ON earlier.device = due.device AND earlier.seq <= due.seq)
+                """)
             .Bind(1, cutoff.ToUnixTimeMilliseconds())
             .Bind(2, limit)
             .Execute();

@@ -41,8 +41,8 @@ internal static class SqliteFile
     {
         // Not SqliteOpenMode.ReadOnly: readers of a WAL database write to its shared-memory index.
         SqliteConnection connection = Open(path, SqliteOpenMode.ReadWrite);
-        Execute(connection, "PRAGMA query_only = ON");
-        Execute(connection, $"PRAGMA cache_size = -{ReaderCacheKiB}");
+        connection.Execute("PRAGMA query_only = ON");
+        connection.Execute($"PRAGMA cache_size = -{ReaderCacheKiB}");
         return connection;
     }
 
@@ -56,10 +56,12 @@ internal static class SqliteFile
         _ => null,
     };
 
-    /// <summary>Whether SQLite's locks and shared memory are known not to work on such a drive.</summary>
-    public static bool IsNetworkDrive(DriveType type, string format) =>
-        type == DriveType.Network
-        || format is "nfs" or "nfs4" or "cifs" or "smb" or "smb2" or "smb3" or "smbfs";
+    /// <summary>
+    /// Whether SQLite's locks and shared memory are known not to work on such a file system. By its name: the framework
+    /// counts some local ones as network drives.
+    /// </summary>
+    public static bool IsNetworkFileSystem(string format) =>
+        format is "nfs" or "nfs4" or "cifs" or "smb" or "smb2" or "smb3" or "smbfs" or "afs" or "coda" or "ncp" or "ncpfs";
 
     private static SqliteConnection Open(string path, SqliteOpenMode mode)
     {
@@ -74,8 +76,8 @@ internal static class SqliteFile
         try
         {
             connection.Open();
-            Execute(connection, $"PRAGMA busy_timeout = {BusyTimeoutMs}");
-            Execute(connection, "PRAGMA synchronous = FULL");
+            connection.Execute($"PRAGMA busy_timeout = {BusyTimeoutMs}");
+            connection.Execute("PRAGMA synchronous = FULL");
             return connection;
         }
         catch
@@ -88,9 +90,7 @@ internal static class SqliteFile
     // Write-ahead logging: readers do not wait for the writer, nor it for them (https://www.sqlite.org/wal.html).
     private static void EnterWalMode(SqliteConnection connection)
     {
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = "PRAGMA journal_mode = WAL";
-        if (command.ExecuteScalar() as string != "wal")
+        if (connection.Scalar<string>("PRAGMA journal_mode = WAL") != "wal")
         {
             throw new StoreOpenException("its file system does not support write-ahead logging: name a file on a local disk");
         }
@@ -118,8 +118,7 @@ internal static class SqliteFile
             return true;
         }
 
-        var drive = new DriveInfo(folder);
-        return IsNetworkDrive(drive.DriveType, drive.DriveFormat);
+        return IsNetworkFileSystem(new DriveInfo(folder).DriveFormat);
     }
 
     // One line that says what is wrong with the path and what to do, or null for a bug.
@@ -139,13 +138,4 @@ internal static class SqliteFile
             $"its disk reports an input/output error (SQLite {io.SqliteExtendedErrorCode}): check the disk",
         _ => null,
     };
-
-#pragma warning disable CA2100 // Constants of this file only.
-    private static void Execute(SqliteConnection connection, string sql)
-    {
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
-    }
-#pragma warning restore CA2100
 }

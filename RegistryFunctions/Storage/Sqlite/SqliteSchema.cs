@@ -35,20 +35,9 @@ internal static class SqliteSchema
     /// <exception cref="StoreOpenException">The database is refused.</exception>
     public static void RefuseForeign(SqliteConnection connection, IReadOnlyList<string> migrations)
     {
-        long applicationId = Scalar(connection, "PRAGMA application_id");
-        bool isNew = applicationId == 0 && Scalar(connection, "SELECT count(*) FROM sqlite_schema") == 0;
-        if (!isNew && applicationId != ApplicationId)
-        {
-            throw new StoreOpenException("is a database of another program: name another file");
-        }
-
-        long version = Scalar(connection, "PRAGMA user_version");
-        if (version > migrations.Count)
-        {
-            throw new StoreOpenException(string.Create(
-                CultureInfo.InvariantCulture,
-                $"was written by a newer release (schema {version}, this release knows {migrations.Count}): run that release, or name another file"));
-        }
+        // In one transaction: another process may be creating the file at this moment.
+        using SqliteTransaction transaction = connection.BeginTransaction(deferred: true);
+        Check(connection, migrations);
     }
 
     /// <summary>Brings a new or older database to the newest version in one transaction.</summary>
@@ -56,16 +45,16 @@ internal static class SqliteSchema
     {
         using SqliteTransaction transaction = connection.BeginTransaction(deferred: false);
         // Read again under the lock: another process may have migrated the file meanwhile.
-        RefuseForeign(connection, migrations);
-        long version = Scalar(connection, "PRAGMA user_version");
+        Check(connection, migrations);
+        long version = connection.Scalar<long>("PRAGMA user_version");
         if (version < migrations.Count)
         {
             foreach (string migration in migrations.Skip((int)version))
             {
-                Execute(connection, migration);
+                connection.Execute(migration);
             }
 
-            Execute(connection, string.Create(
+            connection.Execute(string.Create(
                 CultureInfo.InvariantCulture,
                 $"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {migrations.Count}"));
         }
@@ -73,20 +62,21 @@ internal static class SqliteSchema
         transaction.Commit();
     }
 
-    private static long Scalar(SqliteConnection connection, string sql)
+    private static void Check(SqliteConnection connection, IReadOnlyList<string> migrations)
     {
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = sql;
-        return (long)command.ExecuteScalar()!;
-    }
+        long applicationId = connection.Scalar<long>("PRAGMA application_id");
+        bool isNew = applicationId == 0 && connection.Scalar<long>("SELECT count(*) FROM sqlite_schema") == 0;
+        if (!isNew && applicationId != ApplicationId)
+        {
+            throw new StoreOpenException("is a database of another program: name another file");
+        }
 
-    // The statements are constants of this file and numbers: nothing of a request gets here.
-#pragma warning disable CA2100
-    private static void Execute(SqliteConnection connection, string sql)
-    {
-        using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = sql;
-        command.ExecuteNonQuery();
+        long version = connection.Scalar<long>("PRAGMA user_version");
+        if (version > migrations.Count)
+        {
+            throw new StoreOpenException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"was written by a newer release (schema {version}, this release knows {migrations.Count}): run that release, or name another file"));
+        }
     }
-#pragma warning restore CA2100
 }

@@ -24,7 +24,6 @@ internal sealed class SqliteWriter : IAsyncDisposable
     private readonly FaultLog _faults;
     private readonly List<PublishRequest> _batch = new(MaxBatch);
     private readonly Queue<PruneRequest> _prunes = new();
-    private bool _limitIsRecorded;
 
     /// <summary>Takes over the connection and starts writing.</summary>
     public SqliteWriter(SqliteConnection connection, int keep, TimeProvider time, ILogger logger)
@@ -32,7 +31,7 @@ internal sealed class SqliteWriter : IAsyncDisposable
         _bundles = new SqliteBundles(connection);
         _keep = keep;
         _time = time;
-        _faults = new FaultLog(logger);
+        _faults = new FaultLog(logger, "written");
         _thread = Task.Factory.StartNew(
             Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
@@ -104,7 +103,6 @@ internal sealed class SqliteWriter : IAsyncDisposable
 
     private void WriteBatch()
     {
-        _batch.RemoveAll(publish => publish.IsAbandoned());
         if (TryWrite(_batch) is not { } error)
         {
             Answer(_batch, error: null);
@@ -139,29 +137,23 @@ internal sealed class SqliteWriter : IAsyncDisposable
     }
 
     // Returns what went wrong, or null when all of the batch is durable.
-    private Exception? TryWrite(List<PublishRequest> batch)
-    {
-        Exception? error = InTransaction(() =>
+    private Exception? TryWrite(List<PublishRequest> batch) =>
+        InTransaction(() =>
         {
-            RecordLimit();
+            // Each time, as another process with a lower limit may have pruned since.
+            if (_bundles.HeldPerDevice() < _keep)
+            {
+                _bundles.SetHeldPerDevice(_keep);
+            }
+
+            // Only now that the lock is held, for which this may have waited long.
+            batch.RemoveAll(publish => publish.IsAbandoned());
             DateTimeOffset received = _time.GetUtcNow();
             foreach (PublishRequest publish in batch)
             {
                 _bundles.Add(publish.Bundle, received, _keep);
             }
         });
-        _limitIsRecorded |= error is null;
-        return error;
-    }
-
-    // Before the first bundle: a prune looks for devices above the limit only where the file allowed for more.
-    private void RecordLimit()
-    {
-        if (!_limitIsRecorded && _bundles.HeldPerDevice() < _keep)
-        {
-            _bundles.SetHeldPerDevice(_keep);
-        }
-    }
 
     private bool StepIsLast(PruneRequest prune)
     {
