@@ -26,6 +26,7 @@ internal static class LimitServer
             MaxPerIdentity = 5,
             RetentionDays = 30,
             PruneIntervalSecs = 3_600,
+            ReplayWindowDays = 90,
             MaxBodyBytes = 64 * 1024,
         };
         await using WebApplication app = RegistryApp.Build(

@@ -50,6 +50,31 @@ public sealed class ErrorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_bug_is_500_that_shows_nothing_of_the_inside_and_is_logged_with_its_stack_trace()
+    {
+        using var database = new Database(_server.Db);
+        database.Execute("CREATE TRIGGER bug BEFORE INSERT ON bundle BEGIN SELECT RAISE(ABORT, 'the inside'); END");
+        using HttpResponseMessage response = await _server.PublishAsync(new Device(), [1]);
+        string detail = await ProblemAssert.IsProblemAsync(HttpStatusCode.InternalServerError, response);
+        Assert.Equal("an unexpected error, which has been logged", detail);
+        LogLine line = Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+        Assert.Contains("the inside", line.Text, StringComparison.Ordinal);
+        Assert.Contains("   at RegistryFunctions.", line.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_body_that_never_comes_whole_is_a_problem_of_the_client()
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync(_server.Url.Host, _server.Url.Port);
+        NetworkStream stream = client.GetStream();
+        await stream.WriteAsync("POST /v0/keypackage HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnot a chunk\r\n"u8.ToArray());
+        using var reader = new StreamReader(stream);
+        Assert.Equal("HTTP/1.1 400 Bad Request", await reader.ReadLineAsync());
+        Assert.DoesNotContain(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+    }
+
+    [Fact]
     public async Task A_client_that_resets_in_the_middle_of_a_body_is_no_error_of_the_server()
     {
         for (int i = 0; i < 5; i++)
@@ -82,7 +107,8 @@ public sealed class ErrorTests : IAsyncLifetime
                 _server.PublishAsync(device, [2]), _server.PublishAsync(new Device(), [3]));
             foreach (HttpResponseMessage response in refused)
             {
-                await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, response);
+                string detail = await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, response);
+                Assert.Equal("the registry is busy: try again", detail);
                 Assert.NotNull(response.Headers.RetryAfter?.Delta);
             }
 
@@ -105,7 +131,7 @@ public sealed class ErrorTests : IAsyncLifetime
         FillUp(filler);
         HttpResponseMessage refused = await PublishUntilRefusedAsync(server, device);
         string detail = await ProblemAssert.IsProblemAsync(HttpStatusCode.InsufficientStorage, refused);
-        Assert.DoesNotContain(server.Db, detail, StringComparison.Ordinal);
+        Assert.Equal("the registry is full: try again later", detail);
         Assert.NotNull(await server.FetchAsync(device));
 
         File.Delete(filler);

@@ -250,6 +250,19 @@ public sealed class RegisterTests : IAsyncLifetime
         Assert.DoesNotContain(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData(" ")]
+    public async Task An_empty_content_type_is_415(string contentType)
+    {
+        using HttpResponseMessage response = await _server.SendAsync(HttpMethod.Post, "v0/keypackage", request =>
+        {
+            request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(_device.Publication([1])));
+            request.Content.Headers.TryAddWithoutValidation("Content-Type", contentType);
+        });
+        await ProblemAssert.IsProblemAsync(HttpStatusCode.UnsupportedMediaType, response);
+    }
+
     [Fact]
     public async Task A_bad_request_changes_nothing_and_shows_no_payload_in_the_log()
     {

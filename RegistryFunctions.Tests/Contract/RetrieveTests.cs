@@ -94,6 +94,7 @@ public sealed class RetrieveTests : IAsyncLifetime
             using HttpResponseMessage same = await GetIfNoneMatchAsync(condition);
             Assert.Equal(HttpStatusCode.NotModified, same.StatusCode);
             Assert.Equal(etag, same.Headers.ETag!.ToString());
+            Assert.Equal("no-cache", same.Headers.CacheControl?.ToString());
             Assert.Empty(await same.Content.ReadAsByteArrayAsync());
         }
 

@@ -24,6 +24,10 @@ public sealed class StandAloneTests : IDisposable
         using HttpResponseMessage published = await server.PublishAsync(device, [1]);
         Assert.Equal(HttpStatusCode.NoContent, published.StatusCode);
         Assert.Equal([1], (await server.FetchAsync(device))!);
+        using HttpResponseMessage atLimit = await server.SendAsync(HttpMethod.Post, "v0/keypackage", new string(' ', 64 * 1024));
+        Assert.Equal(HttpStatusCode.BadRequest, atLimit.StatusCode);
+        using HttpResponseMessage over = await server.SendAsync(HttpMethod.Post, "v0/keypackage", new string(' ', (64 * 1024) + 1));
+        Assert.Equal(HttpStatusCode.RequestEntityTooLarge, over.StatusCode);
         server.Terminate();
         Assert.Equal(0, await server.ExitAsync());
         Assert.Contains(

@@ -186,8 +186,9 @@ public sealed class SqliteBundleStoreTests : IDisposable
         Assert.Equal(2, database.Scalar<long>("SELECT count(*) FROM bundle"));
     }
 
-    private SqliteBundleStore Open(int keep = 5) => SqliteBundleStore.Open(Db, keep, _time, NullLogger.Instance);
+    private SqliteBundleStore Open(int keep = 5, int windowDays = 90) => SqliteBundleStore.Open(
+        new SqliteStoreOptions(Db, keep, TimeSpan.FromDays(windowDays)), _time, NullLogger.Instance);
 
-    private static ValueTask PublishAsync(SqliteBundleStore store, Device device, byte[] payload) =>
+    private static ValueTask<PublishOutcome> PublishAsync(SqliteBundleStore store, Device device, byte[] payload) =>
         store.PublishAsync(device.Bundle(payload), CancellationToken.None);
 }

@@ -30,6 +30,7 @@ internal sealed class RegistryServer : IAsyncDisposable
             MaxPerIdentity = 5,
             RetentionDays = 30,
             PruneIntervalSecs = 3600,
+            ReplayWindowDays = 90,
             MaxBodyBytes = 64 * 1024,
         };
         _options = configure?.Invoke(options) ?? options;

@@ -35,7 +35,13 @@ public sealed class Register(IBundleStore store, int maxBodyBytes)
             return;
         }
 
-        await store.PublishAsync(bundle, context.RequestAborted);
+        if (await store.PublishAsync(bundle, context.RequestAborted) == PublishOutcome.Replayed)
+        {
+            await Problem.WriteAsync(
+                context, StatusCodes.Status409Conflict, "payload: was superseded by a newer one: publish a new payload");
+            return;
+        }
+
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 

@@ -24,7 +24,7 @@ public sealed record RegistryOptions
         (string text, out string? path) => !string.IsNullOrWhiteSpace(path = text) && !text.Contains('\0'));
 
     private static readonly Setting<int> MaxPerIdentitySetting = Number(
-        "--max-per-identity", nameof(MaxPerIdentity), "n", 5, "Bundles kept per device", 1, 1_000_000);
+        "--max-per-identity", nameof(MaxPerIdentity), "n", 5, "Bundles kept per device", 1, 1_000);
 
     private static readonly Setting<int> RetentionDaysSetting = Number(
         "--retention-days", nameof(RetentionDays), "n", 30, "Days a bundle is kept", 1, 36_500);
@@ -32,6 +32,10 @@ public sealed record RegistryOptions
     private static readonly Setting<int> PruneIntervalSecsSetting = Number(
         "--prune-interval-secs", nameof(PruneIntervalSecs), "n", 3_600,
         "Seconds between prunes when stand-alone", 1, 4_000_000);
+
+    private static readonly Setting<int> ReplayWindowDaysSetting = Number(
+        "--replay-window-days", nameof(ReplayWindowDays), "n", 90,
+        "Days after its acceptance that a superseded payload is refused; 0 for not at all", 0, 36_500);
 
     private static readonly Setting<int> MaxBodyBytesSetting = Number(
         "--max-body-bytes", nameof(MaxBodyBytes), "n", 64 * 1024,
@@ -52,13 +56,17 @@ public sealed record RegistryOptions
     /// <summary>Seconds between prunes when stand-alone.</summary>
     public required int PruneIntervalSecs { get; init; }
 
+    /// <summary>Days after its acceptance that a superseded payload is refused; 0 for not at all.</summary>
+    public required int ReplayWindowDays { get; init; }
+
     /// <summary>Largest request body accepted, in bytes.</summary>
     public required int MaxBodyBytes { get; init; }
 
     /// <summary>All settings.</summary>
     internal static IReadOnlyList<Setting> All { get; } =
     [
-        BindSetting, DbSetting, MaxPerIdentitySetting, RetentionDaysSetting, PruneIntervalSecsSetting, MaxBodyBytesSetting,
+        BindSetting, DbSetting, MaxPerIdentitySetting, RetentionDaysSetting, PruneIntervalSecsSetting,
+        ReplayWindowDaysSetting, MaxBodyBytesSetting,
     ];
 
     /// <summary>Reads all settings where there is no command line.</summary>
@@ -86,6 +94,7 @@ public sealed record RegistryOptions
             MaxPerIdentity = MaxPerIdentitySetting.Read(flags, section),
             RetentionDays = RetentionDaysSetting.Read(flags, section),
             PruneIntervalSecs = PruneIntervalSecsSetting.Read(flags, section),
+            ReplayWindowDays = ReplayWindowDaysSetting.Read(flags, section),
             MaxBodyBytes = MaxBodyBytesSetting.Read(flags, section),
         };
     }

@@ -11,7 +11,9 @@ public static class RegistryServices
     public static IServiceCollection AddRegistry(
         this IServiceCollection services, RegistryOptions options, TimeProvider time) => services
         .AddSingleton<IBundleStore>(provider => SqliteBundleStore.Open(
-            options.Db, options.MaxPerIdentity, time, provider.GetRequiredService<ILogger<SqliteBundleStore>>()))
+            new SqliteStoreOptions(options.Db, options.MaxPerIdentity, TimeSpan.FromDays(options.ReplayWindowDays)),
+            time,
+            provider.GetRequiredService<ILogger<SqliteBundleStore>>()))
         .AddSingleton(provider => new Register(provider.GetRequiredService<IBundleStore>(), options.MaxBodyBytes))
         .AddSingleton<ErrorBoundary>()
         .AddSingleton<Retrieve>()

@@ -9,11 +9,11 @@ namespace RegistryFunctions.Storage;
 public interface IBundleStore : IAsyncDisposable
 {
     /// <summary>
-    /// Adds a bundle as its device's newest and drops what the device then holds beyond the limit. Completes
-    /// once that is durable: it survives the end of the process and of the machine. A bundle whose
-    /// <paramref name="cancellationToken"/> is cancelled in time is not written.
+    /// Adds a bundle as its device's newest and drops what the device then holds beyond the limit, unless it repeats the
+    /// device's newest or replays a superseded one. Completes once that is durable: it survives the end of the process and
+    /// of the machine. A bundle whose <paramref name="cancellationToken"/> is cancelled in time is not written.
     /// </summary>
-    ValueTask PublishAsync(VerifiedBundle bundle, CancellationToken cancellationToken);
+    ValueTask<PublishOutcome> PublishAsync(VerifiedBundle bundle, CancellationToken cancellationToken);
 
     /// <summary>
     /// The bundle of <paramref name="device"/> that was accepted last, or null if there is none. Order is the

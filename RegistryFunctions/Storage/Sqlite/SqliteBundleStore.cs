@@ -14,7 +14,7 @@ public sealed class SqliteBundleStore : IBundleStore
     private static readonly int MaxIdleReaders = 2 * Environment.ProcessorCount;
 
     private readonly SqliteWriter _writer;
-    private readonly ObjectPool<SqliteBundles> _readers;
+    private readonly ObjectPool<SqliteReader> _readers;
 
     private readonly FaultLog _readFaults;
 
@@ -26,26 +26,25 @@ public sealed class SqliteBundleStore : IBundleStore
     }
 
     /// <summary>Opens the file, creating it and its parent folders where missing.</summary>
-    /// <param name="path">The file, on a local disk.</param>
-    /// <param name="keep">How many bundles a device may hold, at least one.</param>
+    /// <param name="options">Where and how to keep bundles.</param>
     /// <param name="time">Tells when a bundle was received.</param>
-    /// <param name="logger">Told when writing begins to fail and when it works again.</param>
+    /// <param name="logger">Told when the store begins to fail and when it works again.</param>
     /// <exception cref="StoreOpenException">The path can't hold the store.</exception>
-    public static SqliteBundleStore Open(string path, int keep, TimeProvider time, ILogger logger)
+    public static SqliteBundleStore Open(SqliteStoreOptions options, TimeProvider time, ILogger logger)
     {
-        path = Path.GetFullPath(path);
-        SqliteConnection connection = SqliteFile.OpenForWriting(path, SqliteSchema.Migrations);
-        return new SqliteBundleStore(path, new SqliteWriter(connection, keep, time, logger), logger);
+        options = options with { Path = Path.GetFullPath(options.Path) };
+        SqliteConnection connection = SqliteFile.OpenForWriting(options.Path, SqliteSchema.Migrations);
+        return new SqliteBundleStore(options.Path, new SqliteWriter(connection, options, time, logger), logger);
     }
 
     /// <inheritdoc/>
-    public async ValueTask PublishAsync(VerifiedBundle bundle, CancellationToken cancellationToken) =>
+    public async ValueTask<PublishOutcome> PublishAsync(VerifiedBundle bundle, CancellationToken cancellationToken) =>
         await _writer.Enqueue(new PublishRequest(bundle, cancellationToken)).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken)
     {
-        SqliteBundles? reader = null;
+        SqliteReader? reader = null;
         try
         {
             reader = _readers.Get();
@@ -76,10 +75,10 @@ public sealed class SqliteBundleStore : IBundleStore
         await _writer.DisposeAsync().ConfigureAwait(false);
     }
 
-    private sealed class ReaderPolicy(string path) : PooledObjectPolicy<SqliteBundles>
+    private sealed class ReaderPolicy(string path) : PooledObjectPolicy<SqliteReader>
     {
-        public override SqliteBundles Create() => new(SqliteFile.OpenForReading(path));
+        public override SqliteReader Create() => new(SqliteFile.OpenForReading(path));
 
-        public override bool Return(SqliteBundles obj) => true;
+        public override bool Return(SqliteReader obj) => true;
     }
 }

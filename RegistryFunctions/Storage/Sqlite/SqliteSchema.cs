@@ -20,11 +20,21 @@ internal static class SqliteSchema
             seq       INTEGER PRIMARY KEY, -- order of acceptance
             device    BLOB    NOT NULL,    -- 32 bytes
             received  INTEGER NOT NULL,    -- ms since 1970-01-01 UTC, for retention only
+            digest    INTEGER NOT NULL,    -- of the payload, see PayloadDigest
             signature BLOB    NOT NULL,    -- 64 bytes
             payload   BLOB    NOT NULL
         ) STRICT;
-        CREATE INDEX bundle_by_device ON bundle (device); -- and by seq, as every index ends in the row's key
+        CREATE INDEX bundle_by_device ON bundle (device, digest); -- and seq, as every index ends in the row's key
         CREATE INDEX bundle_by_age ON bundle (received);
+
+        -- Payloads that were superseded and then dropped: they are remembered, so that no replay makes one current again.
+        CREATE TABLE spent (
+            device   BLOB    NOT NULL,
+            digest   INTEGER NOT NULL,
+            received INTEGER NOT NULL,
+            PRIMARY KEY (device, digest)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX spent_by_age ON spent (received);
 
         -- No device holds more than this many bundles; absent in a file that no limit was ever applied to.
         CREATE TABLE held_per_device (one INTEGER PRIMARY KEY CHECK (one = 1), at_most INTEGER NOT NULL) STRICT;

@@ -19,26 +19,24 @@ internal sealed class SqliteWriter : IAsyncDisposable
 
     // Used only by the writer's thread.
     private readonly SqliteBundles _bundles;
-    private readonly int _keep;
     private readonly TimeProvider _time;
     private readonly FaultLog _faults;
     private readonly List<PublishRequest> _batch = new(MaxBatch);
     private readonly Queue<PruneRequest> _prunes = new();
 
     /// <summary>Takes over the connection and starts writing.</summary>
-    public SqliteWriter(SqliteConnection connection, int keep, TimeProvider time, ILogger logger)
+    public SqliteWriter(SqliteConnection connection, SqliteStoreOptions options, TimeProvider time, ILogger logger)
     {
-        _bundles = new SqliteBundles(connection);
-        _keep = keep;
+        _bundles = new SqliteBundles(connection, options);
         _time = time;
         _faults = new FaultLog(logger, "written");
         _thread = Task.Factory.StartNew(
             Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
-    /// <summary>Queues a request; <see cref="WriteRequest.Completion"/> tells when it is done.</summary>
+    /// <summary>Queues a request; its completion tells when it is done.</summary>
     /// <exception cref="StoreException">Too many wait, or the store is closing.</exception>
-    public Task<int> Enqueue(WriteRequest request) =>
+    public Task<T> Enqueue<T>(WriteRequest<T> request) =>
         _queue.Writer.TryWrite(request)
             ? request.Completion
             : throw new StoreException(StoreFault.Busy, "the queue of bundles to write is full or closed");
@@ -127,7 +125,7 @@ internal sealed class SqliteWriter : IAsyncDisposable
         {
             if (error is null)
             {
-                publish.Succeed(1);
+                publish.Succeed();
             }
             else
             {
@@ -141,17 +139,13 @@ internal sealed class SqliteWriter : IAsyncDisposable
         InTransaction(() =>
         {
             // Each time, as another process with a lower limit may have pruned since.
-            if (_bundles.HeldPerDevice() < _keep)
-            {
-                _bundles.SetHeldPerDevice(_keep);
-            }
-
+            _bundles.AllowForKept();
             // Only now that the lock is held, for which this may have waited long.
             batch.RemoveAll(publish => publish.IsAbandoned());
             DateTimeOffset received = _time.GetUtcNow();
             foreach (PublishRequest publish in batch)
             {
-                _bundles.Add(publish.Bundle, received, _keep);
+                publish.Write(_bundles, received);
             }
         });
 
@@ -163,7 +157,7 @@ internal sealed class SqliteWriter : IAsyncDisposable
         }
 
         bool last = false;
-        if (InTransaction(() => last = prune.Step(_bundles, _keep)) is { } error)
+        if (InTransaction(() => last = prune.Step(_bundles, _time.GetUtcNow())) is { } error)
         {
             prune.Fail(error);
             return true;
@@ -171,7 +165,7 @@ internal sealed class SqliteWriter : IAsyncDisposable
 
         if (last)
         {
-            prune.Succeed(prune.Dropped);
+            prune.Succeed();
         }
 
         return last;

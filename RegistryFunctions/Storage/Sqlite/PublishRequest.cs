@@ -1,0 +1,19 @@
+using RegistryFunctions.Bundles;
+
+namespace RegistryFunctions.Storage.Sqlite;
+
+/// <summary>Add a bundle.</summary>
+internal sealed class PublishRequest(VerifiedBundle bundle, CancellationToken cancellationToken)
+    : WriteRequest<PublishOutcome>(cancellationToken)
+{
+    // Here and not where it is used: the writer's thread is the one that all wait for.
+    private readonly long _digest = PayloadDigest.Of(bundle.Bundle.Payload.Span);
+    private PublishOutcome _outcome;
+
+    /// <summary>Writes the bundle. Belongs inside a transaction.</summary>
+    public void Write(SqliteBundles bundles, DateTimeOffset received) =>
+        _outcome = bundles.Publish(bundle, _digest, received);
+
+    /// <summary>Tells the caller, once the transaction is durable.</summary>
+    public void Succeed() => Succeed(_outcome);
+}
