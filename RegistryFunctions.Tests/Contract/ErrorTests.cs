@@ -93,6 +93,41 @@ public sealed class ErrorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_file_removed_under_the_server_is_503_for_publishes_and_logged_once()
+    {
+        var device = new Device();
+        await _server.PublishAsync(device, [1]);
+        File.Delete(_server.Db);
+        for (int i = 0; i < 3; i++)
+        {
+            using HttpResponseMessage refused = await _server.PublishAsync(device, [2]);
+            await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
+        }
+
+        LogLine line = Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+        Assert.Contains("removed or replaced", line.Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("payload")]
+    [InlineData("signature")]
+    [InlineData("digest")]
+    [InlineData("checksum")]
+    public async Task Bytes_damaged_on_the_disk_are_503_and_never_served(string column)
+    {
+        var device = new Device();
+        await _server.PublishAsync(device, Device.RandomPayload());
+        using var database = new Database(_server.Db);
+        // Flips the lowest bit of a number; replaces the first byte of a blob.
+        database.Execute(column is "digest" or "checksum"
+            ? $"UPDATE bundle SET {column} = ({column} | 1) - ({column} & 1)"
+            : $"UPDATE bundle SET {column} = CAST(x'00' || substr({column}, 2) AS BLOB)");
+        using HttpResponseMessage refused = await _server.GetAsync(device.Hex);
+        await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
+        Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+    }
+
+    [Fact]
     public async Task A_locked_database_is_503_with_Retry_After_logged_once_and_heals()
     {
         var device = new Device();

@@ -7,7 +7,7 @@ internal sealed class PublishRequest(VerifiedBundle bundle, CancellationToken ca
     : WriteRequest<PublishOutcome>(cancellationToken)
 {
     // Here and not where it is used: the writer's thread is the one that all wait for.
-    private readonly long _digest = PayloadDigest.Of(bundle.Bundle.Payload.Span);
+    private readonly long _digest = Digest.OfPayload(bundle.Bundle.Payload.Span);
     private PublishOutcome _outcome;
 
     /// <summary>Writes the bundle. Belongs inside a transaction.</summary>

@@ -33,8 +33,7 @@ public sealed class SqliteBundleStore : IBundleStore
     public static SqliteBundleStore Open(SqliteStoreOptions options, TimeProvider time, ILogger logger)
     {
         options = options with { Path = Path.GetFullPath(options.Path) };
-        SqliteConnection connection = SqliteFile.OpenForWriting(options.Path, SqliteSchema.Migrations);
-        return new SqliteBundleStore(options.Path, new SqliteWriter(connection, options, time, logger), logger);
+        return new SqliteBundleStore(options.Path, new SqliteWriter(options, time, logger), logger);
     }
 
     /// <inheritdoc/>
@@ -53,26 +52,34 @@ public sealed class SqliteBundleStore : IBundleStore
             _readFaults.Healed();
             return ValueTask.FromResult(newest);
         }
-        catch (SqliteException e)
+        catch (Exception e) when (AsFault(e) is { } fault)
         {
             // A fresh connection may do better once the fault is mended.
             reader?.Dispose();
-            StoreFault fault = SqliteFile.FaultOf(e) ?? StoreFault.Unavailable;
-            _readFaults.Report(fault, e);
-            throw new StoreException(fault, e.Message, e);
+            _readFaults.Report(fault.Fault, fault);
+            throw fault;
         }
     }
+
+    // A query of constants can't be at fault itself, so every error of SQLite is one of the store.
+    private static StoreException? AsFault(Exception e) => e switch
+    {
+        StoreException fault => fault,
+        SqliteException sqlite => new StoreException(
+            SqliteFile.FaultOf(sqlite) ?? StoreFault.Unavailable, sqlite.Message, sqlite),
+        _ => null,
+    };
 
     /// <inheritdoc/>
     public async ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
         await _writer.Enqueue(new PruneRequest(cutoff, cancellationToken)).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
         ((IDisposable)_readers).Dispose();
-        // Last, so that closing the file checkpoints it and removes the write-ahead log.
-        await _writer.DisposeAsync().ConfigureAwait(false);
+        _writer.Dispose();
+        return ValueTask.CompletedTask;
     }
 
     private sealed class ReaderPolicy(string path) : PooledObjectPolicy<SqliteReader>

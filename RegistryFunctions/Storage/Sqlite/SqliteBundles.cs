@@ -28,6 +28,7 @@ internal sealed class SqliteBundles : IDisposable
     private readonly SqliteStoreOptions _options;
     private readonly List<SqliteStatement> _statements = [];
     private readonly List<Held> _held = [];
+    private int _changesTaken;
 
     private readonly SqliteStatement _begin;
     private readonly SqliteStatement _commit;
@@ -52,7 +53,8 @@ internal sealed class SqliteBundles : IDisposable
         _begin = Prepare("BEGIN IMMEDIATE");
         _commit = Prepare("COMMIT");
         _heldOfDevice = Prepare(HeldOfDevice);
-        _insert = Prepare("INSERT INTO bundle (device, received, digest, signature, payload) VALUES (?, ?, ?, ?, ?)");
+        _insert = Prepare(
+            "INSERT INTO bundle (device, received, digest, checksum, signature, payload) VALUES (?, ?, ?, ?, ?, ?)");
         _delete = Prepare("DELETE FROM bundle WHERE seq = ?");
         _isSpent = Prepare("SELECT 1 FROM spent WHERE device = ? AND digest = ?");
         _spend = Prepare("INSERT OR REPLACE INTO spent SELECT device, digest, received FROM bundle WHERE seq = ?");
@@ -82,6 +84,15 @@ internal sealed class SqliteBundles : IDisposable
     /// <summary>Ends the transaction; returns once it is durable.</summary>
     public void Commit() => _commit.Execute();
 
+    /// <summary>How many rows were changed since this was last asked.</summary>
+    public int TakeChanges()
+    {
+        int total = raw.sqlite3_total_changes(_connection.Handle);
+        int changes = total - _changesTaken;
+        _changesTaken = total;
+        return changes;
+    }
+
     /// <summary>Undoes the transaction, if SQLite has not done so itself on an error.</summary>
     public void Rollback()
     {
@@ -110,8 +121,9 @@ internal sealed class SqliteBundles : IDisposable
             .Bind(1, device)
             .Bind(2, received.ToUnixTimeMilliseconds())
             .Bind(3, digest)
-            .Bind(4, verified.Bundle.Signature.Span)
-            .Bind(5, verified.Bundle.Payload.Span)
+            .Bind(4, Digest.OfRow(verified.Device, verified.Bundle.Signature, digest))
+            .Bind(5, verified.Bundle.Signature.Span)
+            .Bind(6, verified.Bundle.Payload.Span)
             .Execute();
         DropHeld(device, from: _options.Keep - 1);
         return PublishOutcome.Stored;

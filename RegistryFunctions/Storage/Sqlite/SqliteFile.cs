@@ -27,6 +27,8 @@ internal static class SqliteFile
             SqliteSchema.RefuseForeign(connection, migrations);
             EnterWalMode(connection);
             SqliteSchema.Migrate(connection, migrations);
+            // Not at a commit: see SqliteCheckpointer.
+            connection.Execute("PRAGMA wal_autocheckpoint = 0");
             return connection;
         }
         catch (Exception e) when (Explain(e) is { } reason)
@@ -35,6 +37,9 @@ internal static class SqliteFile
             throw new StoreOpenException($"{path}: {reason}", e);
         }
     }
+
+    /// <summary>Opens the file, which must exist, for copying the write-ahead log into it.</summary>
+    public static SqliteConnection OpenForCheckpoints(string path) => Open(path, SqliteOpenMode.ReadWrite);
 
     /// <summary>Opens the file, which must exist, for reading.</summary>
     public static SqliteConnection OpenForReading(string path)

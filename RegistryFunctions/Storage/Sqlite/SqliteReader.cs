@@ -9,15 +9,19 @@ internal sealed class SqliteReader(SqliteConnection connection) : IDisposable
     // The index gives a device's few bundles; the last accepted is the one with the highest sequence.
     private readonly SqliteStatement _newest = new(
         connection,
-        "SELECT signature, payload FROM bundle WHERE seq = (SELECT max(seq) FROM bundle WHERE device = ?)");
+        """
+        SELECT signature, payload, digest, checksum FROM bundle
+        WHERE seq = (SELECT max(seq) FROM bundle WHERE device = ?)
+        """);
 
     /// <summary>The bundle of the device with the highest sequence, or null.</summary>
+    /// <exception cref="StoreException">What the file holds is not what was stored.</exception>
     public Bundle? FindNewest(in DeviceId device)
     {
         _newest.Bind(1, device.Span);
         try
         {
-            return _newest.Step() ? new Bundle(_newest.Blob(1).ToArray(), new Signature(_newest.Blob(0))) : null;
+            return _newest.Step() ? ReadBundle(device) : null;
         }
         finally
         {
@@ -31,4 +35,24 @@ internal sealed class SqliteReader(SqliteConnection connection) : IDisposable
         _newest.Dispose();
         connection.Dispose();
     }
+
+    // SQLite does not checksum its pages, so the row does.
+    private Bundle ReadBundle(in DeviceId device)
+    {
+        ReadOnlySpan<byte> signatureBytes = _newest.Blob(0);
+        ReadOnlySpan<byte> payload = _newest.Blob(1);
+        long digest = _newest.Int64(2);
+        if (signatureBytes.Length != Signature.Size || Digest.OfPayload(payload) != digest)
+        {
+            throw Damaged();
+        }
+
+        var signature = new Signature(signatureBytes);
+        return Digest.OfRow(device, signature, digest) == _newest.Int64(3)
+            ? new Bundle(payload.ToArray(), signature)
+            : throw Damaged();
+    }
+
+    private static StoreException Damaged() =>
+        new(StoreFault.Unavailable, "a stored bundle is damaged: check the disk, and restore the database from a backup");
 }

@@ -20,7 +20,8 @@ internal static class SqliteSchema
             seq       INTEGER PRIMARY KEY, -- order of acceptance
             device    BLOB    NOT NULL,    -- 32 bytes
             received  INTEGER NOT NULL,    -- ms since 1970-01-01 UTC, for retention only
-            digest    INTEGER NOT NULL,    -- of the payload, see PayloadDigest
+            digest    INTEGER NOT NULL,    -- of the payload
+            checksum  INTEGER NOT NULL,    -- of device, signature and digest
             signature BLOB    NOT NULL,    -- 64 bytes
             payload   BLOB    NOT NULL
         ) STRICT;

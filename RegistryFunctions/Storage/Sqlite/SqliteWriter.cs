@@ -8,30 +8,41 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// one fsync, and only then tells the callers. Under load batches grow by themselves; when idle a bundle waits
 /// for nobody.
 /// </summary>
-internal sealed class SqliteWriter : IAsyncDisposable
+internal sealed class SqliteWriter : IDisposable
 {
     private const int QueueCapacity = 4_096;
     private const int MaxBatch = 512;
 
+    // Each row dirties one or two pages of the log.
+    private const int RowsBetweenCheckpoints = 2_000;
+
     private readonly Channel<WriteRequest> _queue = Channel.CreateBounded<WriteRequest>(
         new BoundedChannelOptions(QueueCapacity) { SingleReader = true });
-    private readonly Task _thread;
+    private readonly Thread _thread;
+    private readonly SqliteCheckpointer _checkpointer;
 
     // Used only by the writer's thread.
+    private readonly SqliteConnection _connection;
+    private readonly FileIdentity _file;
     private readonly SqliteBundles _bundles;
     private readonly TimeProvider _time;
     private readonly FaultLog _faults;
     private readonly List<PublishRequest> _batch = new(MaxBatch);
     private readonly Queue<PruneRequest> _prunes = new();
+    private int _sinceCheckpoint;
 
-    /// <summary>Takes over the connection and starts writing.</summary>
-    public SqliteWriter(SqliteConnection connection, SqliteStoreOptions options, TimeProvider time, ILogger logger)
+    /// <summary>Starts writing to the file.</summary>
+    /// <exception cref="StoreOpenException">The path can't hold the store.</exception>
+    public SqliteWriter(SqliteStoreOptions options, TimeProvider time, ILogger logger)
     {
-        _bundles = new SqliteBundles(connection, options);
+        _connection = SqliteFile.OpenForWriting(options.Path, SqliteSchema.Migrations);
+        _file = new FileIdentity(options.Path);
+        _bundles = new SqliteBundles(_connection, options);
+        _checkpointer = new SqliteCheckpointer(SqliteFile.OpenForCheckpoints(options.Path));
         _time = time;
         _faults = new FaultLog(logger, "written");
-        _thread = Task.Factory.StartNew(
-            Run, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _thread = new Thread(Run) { IsBackground = true, Name = "writer" };
+        _thread.Start();
     }
 
     /// <summary>Queues a request; its completion tells when it is done.</summary>
@@ -42,10 +53,12 @@ internal sealed class SqliteWriter : IAsyncDisposable
             : throw new StoreException(StoreFault.Busy, "the queue of bundles to write is full or closed");
 
     /// <summary>Takes no more requests, finishes the publishes that wait, and closes the connection.</summary>
-    public async ValueTask DisposeAsync()
+    public void Dispose()
     {
         _queue.Writer.TryComplete();
-        await _thread.ConfigureAwait(false);
+        _thread.Join();
+        _checkpointer.Dispose();
+        // Last, so that closing the file checkpoints it and removes the write-ahead log.
         _bundles.Dispose();
     }
 
@@ -63,6 +76,8 @@ internal sealed class SqliteWriter : IAsyncDisposable
             {
                 _prunes.Dequeue();
             }
+
+            Checkpoint();
         }
 
         foreach (PruneRequest prune in _prunes)
@@ -171,19 +186,45 @@ internal sealed class SqliteWriter : IAsyncDisposable
         return last;
     }
 
+    private void Checkpoint()
+    {
+        if (_checkpointer.TakeTurn())
+        {
+            SqliteCheckpointer.Copy(_connection);
+            _sinceCheckpoint = 0;
+        }
+        else if (_sinceCheckpoint >= RowsBetweenCheckpoints)
+        {
+            _sinceCheckpoint = 0;
+            _checkpointer.Wake();
+        }
+    }
+
     private Exception? InTransaction(Action write)
     {
         try
         {
             _bundles.Begin();
             write();
+            if (!_file.IsInPlace)
+            {
+                throw new StoreException(
+                    StoreFault.Unavailable, "the database file was removed or replaced: put it back and start again");
+            }
+
             _bundles.Commit();
+            _sinceCheckpoint += _bundles.TakeChanges();
             _faults.Healed();
             return null;
         }
         catch (Exception e)
         {
             Rollback();
+            if (e is StoreException moved)
+            {
+                _faults.Report(moved.Fault, moved);
+            }
+
             if (e is SqliteException sqlite && SqliteFile.FaultOf(sqlite) is { } fault)
             {
                 _faults.Report(fault, sqlite);

@@ -1,0 +1,68 @@
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace RegistryFunctions.Storage.Sqlite;
+
+/// <summary>
+/// Copies the write-ahead log into the database beside the commits instead of in between. SQLite can begin the log anew
+/// only when all of it is copied and nothing was added meanwhile: so a thread copies the bulk, and the writer is asked to
+/// copy the little that came in the meantime (https://www.sqlite.org/wal.html#ckpt).
+/// </summary>
+internal sealed class SqliteCheckpointer : IDisposable
+{
+    private readonly SqliteConnection _connection;
+    private readonly Thread _thread;
+    private readonly AutoResetEvent _wake = new(initialState: false);
+
+    private volatile bool _bulkIsCopied;
+    private volatile bool _closing;
+
+    /// <summary>Takes over a connection of its own to the database that the writer writes.</summary>
+    public SqliteCheckpointer(SqliteConnection connection)
+    {
+        _connection = connection;
+        _thread = new Thread(Run) { IsBackground = true, Name = "checkpointer" };
+        _thread.Start();
+    }
+
+    /// <summary>Tells that the log has grown.</summary>
+    public void Wake() => _wake.Set();
+
+    /// <summary>Whether the writer should now copy the rest; true once for each bulk.</summary>
+    public bool TakeTurn()
+    {
+        bool turn = _bulkIsCopied;
+        _bulkIsCopied = false;
+        return turn;
+    }
+
+    /// <summary>Copies what it can without waiting for anybody.</summary>
+    public static void Copy(SqliteConnection connection) =>
+        _ = raw.sqlite3_wal_checkpoint_v2(connection.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out _, out _);
+
+    /// <summary>Ends the thread and closes the connection.</summary>
+    public void Dispose()
+    {
+        _closing = true;
+        _wake.Set();
+        _thread.Join();
+        _connection.Dispose();
+        _wake.Dispose();
+    }
+
+    private void Run()
+    {
+        while (true)
+        {
+            _wake.WaitOne();
+            if (_closing)
+            {
+                return;
+            }
+
+            // A failure is left to the next turn: until then the log grows, and nothing is lost.
+            Copy(_connection);
+            _bulkIsCopied = true;
+        }
+    }
+}
