@@ -14,6 +14,18 @@ internal sealed class Databases(string folder)
     private const int KeptPerDevice = 5;
     private const int InFlight = 2_048;
 
+    /// <summary>A registry of a small community.</summary>
+    public const int Small = 20_000;
+
+    /// <summary>A registry that has something to prune.</summary>
+    public const int Medium = 1_000_000;
+
+    /// <summary>How many of <see cref="Medium"/> are due where bundles are kept for 30 days.</summary>
+    public const int DueInMedium = 200_000;
+
+    /// <summary>A registry that does not fit into small caches.</summary>
+    public const int Large = 2_000_000;
+
     // What was received today must not come due while the file is kept.
     private static readonly TimeSpan KeptFor = TimeSpan.FromDays(10);
     private static readonly TimeSpan DueAge = TimeSpan.FromDays(40);
@@ -95,10 +107,7 @@ internal sealed class Databases(string folder)
     private static async Task FillAsync(string path, SignedBundles bundles, int from, int to, TimeProvider time)
     {
         await using SqliteBundleStore store =
-            SqliteBundleStore.Open(
-                new SqliteStoreOptions(path, KeptPerDevice, ReplayWindow: TimeSpan.FromDays(90)),
-                time,
-                NullLogger<SqliteBundleStore>.Instance);
+            SqliteBundleStore.Open(path, KeptPerDevice, time, NullLogger<SqliteBundleStore>.Instance);
         using var room = new SemaphoreSlim(InFlight);
         await Parallel.ForAsync(from, to, async (number, cancellationToken) =>
         {

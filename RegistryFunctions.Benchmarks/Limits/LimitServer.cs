@@ -1,5 +1,5 @@
-using System.Net;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using RegistryFunctions.Hosting;
 
@@ -19,18 +19,14 @@ internal static class LimitServer
             return 2;
         }
 
-        var options = new RegistryOptions
-        {
-            Bind = IPEndPoint.Parse($"127.0.0.1:{port}"),
-            Db = "none",
-            MaxPerIdentity = 5,
-            RetentionDays = 30,
-            PruneIntervalSecs = 3_600,
-            ReplayWindowDays = 90,
-            MaxBodyBytes = 64 * 1024,
-        };
+        IConfiguration settings = new ConfigurationBuilder()
+            .AddInMemoryCollection([new($"{RegistryOptions.Section}:{nameof(RegistryOptions.Bind)}", $"127.0.0.1:{port}")])
+            .Build();
         await using WebApplication app = RegistryApp.Build(
-            options, host: null, TimeProvider.System, builder => configure(builder.Services));
+            RegistryOptions.FromConfiguration(settings),
+            host: null,
+            TimeProvider.System,
+            builder => configure(builder.Services));
         await app.RunAsync();
         return 0;
     }

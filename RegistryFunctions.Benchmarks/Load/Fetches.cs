@@ -18,12 +18,15 @@ internal sealed class Fetches(SignedBundles stored) : ITraffic
     private SplitMix64 _random = new((ulong)Environment.TickCount64);
     private int _answers;
 
+    /// <summary>Where some may be pruned meanwhile: the number of the first that will not.</summary>
+    public int First { get; init; }
+
     /// <summary>Where nothing is looked up: the one body of all answers.</summary>
     public byte[]? SameBody { get; init; }
 
     public Request WriteNext(Span<byte> buffer)
     {
-        int bundle = _random.Below(stored.Count);
+        int bundle = First + _random.Below(stored.Count - First);
         Template.CopyTo(buffer);
         Convert.TryToHexStringLower(stored.DeviceOf(bundle), buffer["GET /v0/keypackage/".Length..], out _);
         return new Request(Template.Length, RequestKind.Read, bundle);

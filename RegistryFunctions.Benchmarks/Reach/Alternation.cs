@@ -9,10 +9,10 @@ internal sealed record Alternation(IReadOnlyList<double> Subject, IReadOnlyList<
     private IEnumerable<double> Ratios => Subject.Zip(Reference, (subject, reference) => subject / reference);
 
     public static async Task<Alternation> RunAsync(
-        Bench bench, IMeasure measure, Func<Task<Throughput>> subject, Func<Task<Throughput>> reference)
+        IMeasure measure, int rounds, Func<Task<Throughput>> subject, Func<Task<Throughput>> reference)
     {
         List<double> subjects = [], references = [];
-        for (int round = 1; round <= bench.Rounds; round++)
+        for (int round = 1; round <= rounds; round++)
         {
             Throughput a = await subject();
             Throughput b = await reference();
@@ -24,11 +24,14 @@ internal sealed record Alternation(IReadOnlyList<double> Subject, IReadOnlyList<
         return new Alternation(subjects, references);
     }
 
+    /// <summary>The least and the most of all rounds.</summary>
+    private string Spread => $"{Ratios.Min():N2}–{Ratios.Max():N2}";
+
     /// <summary>The row of a ratio that should be at least so large.</summary>
     public Row ToRow(string measure, double reach) => new(
         measure,
         $"≥ {reach:0.##}",
         $"{Ratios.Median():N2} ({Subject.Median():N0} of {Reference.Median():N0} /s)",
-        $"{Ratios.Min():N2}–{Ratios.Max():N2}",
+        Spread,
         Ratios.Median() >= reach);
 }

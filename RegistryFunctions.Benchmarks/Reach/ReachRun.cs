@@ -11,6 +11,13 @@ internal sealed class ReachRun
     [
         new RegisterMeasure(),
         new RetrieveMeasure(),
+        new RetrieveAtSizeMeasure(),
+        new RegisterAtSizeMeasure(),
+        new PruneStallMeasure(),
+        new PruneNothingMeasure(),
+        new StartMeasure(),
+        new MemoryMeasure(),
+        new TailMeasure(),
     ];
 
     /// <summary>The names of all measures.</summary>

@@ -16,11 +16,11 @@ internal sealed class RegisterMeasure : IMeasure
     {
         Executable registry = await bench.Builds.RegistryAsync();
         Executable limits = await bench.Builds.LimitsAsync();
-        SignedBundles fresh = bench.Databases.Fresh(bench.PublicationsPerMeasurement);
+        SignedBundles fresh = bench.FreshFor(measurements: 1);
 
         Alternation turns = await Alternation.RunAsync(
-            bench,
             this,
+            bench.Rounds,
             async () =>
             {
                 string db = bench.Databases.Empty();

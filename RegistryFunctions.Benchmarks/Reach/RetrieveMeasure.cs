@@ -9,7 +9,6 @@ namespace RegistryFunctions.Benchmarks.Reach;
 internal sealed class RetrieveMeasure : IMeasure
 {
     private const double Reach = 0.85;
-    private const int Devices = 20_000;
 
     public string Name => "retrieve";
 
@@ -17,13 +16,13 @@ internal sealed class RetrieveMeasure : IMeasure
     {
         Executable registry = await bench.Builds.RegistryAsync();
         Executable limits = await bench.Builds.LimitsAsync();
-        SignedBundles stored = bench.Databases.Stored(Devices);
-        string db = await bench.Databases.WithAsync(Devices);
+        SignedBundles stored = bench.Databases.Stored(Databases.Small);
+        string db = await bench.Databases.WithAsync(Databases.Small);
         byte[] sameBody = await RefuseUnlikeAsync(registry, limits, stored, db);
 
         Alternation turns = await Alternation.RunAsync(
-            bench,
             this,
+            bench.Rounds,
             async () =>
             {
                 await using ServerProcess server = await ServerProcess.Registry(registry, db).ReadyAsync();

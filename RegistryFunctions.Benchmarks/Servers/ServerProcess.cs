@@ -35,6 +35,8 @@ internal sealed class ServerProcess : IAsyncDisposable
 
     public int Port { get; }
 
+    public bool HasExited => _process.HasExited;
+
     /// <summary>Requests beside the load, by paths.</summary>
     public HttpClient Client { get; }
 
