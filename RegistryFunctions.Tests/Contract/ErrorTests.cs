@@ -176,6 +176,54 @@ public sealed class ErrorTests : IAsyncLifetime
         Assert.Single(server.Logs.Lines, line => line.Level >= LogLevel.Warning);
     }
 
+    [Fact]
+    public async Task At_the_ceiling_of_the_database_publishes_are_507_fetches_go_on_and_pruning_makes_room()
+    {
+        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { MaxDbBytes = 1024 * 1024 });
+        var first = new Device();
+        await server.PublishAsync(first, [1]);
+        int stored = 0;
+        while (true)
+        {
+            using HttpResponseMessage response = await server.PublishAsync(new Device(), Device.RandomPayload(4_000));
+            if (response.StatusCode != HttpStatusCode.NoContent)
+            {
+                await ProblemAssert.IsProblemAsync(HttpStatusCode.InsufficientStorage, response);
+                break;
+            }
+
+            stored++;
+        }
+
+        Assert.InRange(stored, 100, 250);
+        await server.AssertServesAsync(first, [1]);
+        server.Time.AdjustTime(server.Time.GetUtcNow().AddDays(31));
+        await server.PruneAsync();
+        using HttpResponseMessage room = await server.PublishAsync(new Device(), Device.RandomPayload(4_000));
+        Assert.Equal(HttpStatusCode.NoContent, room.StatusCode);
+        // Remembering what was dropped may go a few pages over.
+        Assert.InRange(server.Scalar("PRAGMA page_count") * server.Scalar("PRAGMA page_size"), 1, 1200 * 1024);
+    }
+
+    [Fact]
+    public async Task With_verify_on_read_a_bundle_whose_signature_does_not_verify_is_never_served()
+    {
+        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { VerifyOnRead = true });
+        var (device, other) = (new Device(), new Device());
+        await server.PublishAsync(device, [1]);
+        await server.AssertServesAsync(device, [1]);
+        await server.PublishAsync(other, [1]);
+        using var database = new Database(server.Db);
+        // Whole rows, checksums and all, under each other's names would pass without it.
+        var signature = new RegistryFunctions.Bundles.Signature(other.Sign([1]));
+        long digest = RegistryFunctions.Storage.Digest.OfPayload([1]);
+        long checksum = RegistryFunctions.Storage.Digest.OfRow(device.Id, signature, digest);
+        database.Execute(
+            $"UPDATE bundle SET signature = x'{Convert.ToHexString(signature.Span)}', checksum = {checksum} WHERE seq = 1");
+        using HttpResponseMessage refused = await server.GetAsync(device.Hex);
+        await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
+    }
+
     // Whole pages of the write-ahead log may still fit for a while.
     private static async Task<HttpResponseMessage> PublishUntilRefusedAsync(RegistryServer server, Device device)
     {

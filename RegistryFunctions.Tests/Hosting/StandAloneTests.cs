@@ -104,6 +104,10 @@ public sealed class StandAloneTests : IDisposable
     [InlineData("--prune-interval-secs", "0")]
     [InlineData("--prune-interval-secs", "ten")]
     [InlineData("--max-body-bytes", "12")]
+    [InlineData("--max-connections", "0")]
+    [InlineData("--max-db-bytes", "1000")]
+    [InlineData("--replay-window-days", "-1")]
+    [InlineData("--verify-on-read", "maybe")]
     public async Task A_value_that_makes_no_sense_is_refused_with_one_line_and_exit_code_2(string flag, string value)
     {
         await AssertRefusedAsync([flag, value], flag);

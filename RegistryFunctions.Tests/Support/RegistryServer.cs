@@ -32,6 +32,9 @@ internal sealed class RegistryServer : IAsyncDisposable
             PruneIntervalSecs = 3600,
             ReplayWindowDays = 90,
             MaxBodyBytes = 64 * 1024,
+            MaxConnections = 20_000,
+            MaxDbBytes = 0,
+            VerifyOnRead = false,
         };
         _options = configure?.Invoke(options) ?? options;
         _app = Build();

@@ -81,6 +81,7 @@ public static partial class RegistryApp
             kestrel.AddServerHeader = false;
             // The function has the limit. A limit here would cut the connection before the client has read its 413.
             kestrel.Limits.MaxRequestBodySize = null;
+            kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
             kestrel.Listen(AddressOf(options, host));
         });
     }

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Numerics;
 
 namespace RegistryFunctions.Hosting;
 
@@ -41,6 +42,21 @@ public sealed record RegistryOptions
         "--max-body-bytes", nameof(MaxBodyBytes), "n", 64 * 1024,
         "Largest request body accepted, in bytes", 1_024, 64 * 1024 * 1024);
 
+    private static readonly Setting<int> MaxConnectionsSetting = Number(
+        "--max-connections", nameof(MaxConnections), "n", 20_000,
+        "Connections served at once; one more is closed unanswered", 1, 10_000_000);
+
+    private static readonly Setting<long> MaxDbBytesSetting = Number(
+        "--max-db-bytes", nameof(MaxDbBytes), "n", 0L,
+        "Largest size of the SQLite file, in bytes; 0 for no limit but the disk's", 0, 1L << 43,
+        "0 or a whole number from 1048576", value => value is 0 or >= 1024 * 1024);
+
+    private static readonly Setting<bool> VerifyOnReadSetting = new(
+        "--verify-on-read", nameof(VerifyOnRead), "true|false", "false",
+        "Verify the signature of every bundle that is fetched, not its checksum alone",
+        "true or false",
+        (string text, out bool value) => bool.TryParse(text, out value));
+
     /// <summary>Where to serve when stand-alone.</summary>
     public required IPEndPoint Bind { get; init; }
 
@@ -62,11 +78,20 @@ public sealed record RegistryOptions
     /// <summary>Largest request body accepted, in bytes.</summary>
     public required int MaxBodyBytes { get; init; }
 
+    /// <summary>Connections served at once.</summary>
+    public required int MaxConnections { get; init; }
+
+    /// <summary>Largest size of the SQLite file, in bytes; 0 for no limit.</summary>
+    public required long MaxDbBytes { get; init; }
+
+    /// <summary>Whether the signature of every fetched bundle is verified.</summary>
+    public required bool VerifyOnRead { get; init; }
+
     /// <summary>All settings.</summary>
     internal static IReadOnlyList<Setting> All { get; } =
     [
         BindSetting, DbSetting, MaxPerIdentitySetting, RetentionDaysSetting, PruneIntervalSecsSetting,
-        ReplayWindowDaysSetting, MaxBodyBytesSetting,
+        ReplayWindowDaysSetting, MaxBodyBytesSetting, MaxConnectionsSetting, MaxDbBytesSetting, VerifyOnReadSetting,
     ];
 
     /// <summary>Reads all settings where there is no command line.</summary>
@@ -96,17 +121,28 @@ public sealed record RegistryOptions
             PruneIntervalSecs = PruneIntervalSecsSetting.Read(flags, section),
             ReplayWindowDays = ReplayWindowDaysSetting.Read(flags, section),
             MaxBodyBytes = MaxBodyBytesSetting.Read(flags, section),
+            MaxConnections = MaxConnectionsSetting.Read(flags, section),
+            MaxDbBytes = MaxDbBytesSetting.Read(flags, section),
+            VerifyOnRead = VerifyOnReadSetting.Read(flags, section),
         };
     }
 
-    private static Setting<int> Number(
-        string flag, string name, string argument, int defaultValue, string description, int least, int most) =>
+    private static Setting<T> Number<T>(
+        string flag, string name, string argument, T defaultValue, string description, T least, T most)
+        where T : IBinaryInteger<T> =>
+        Number(
+            flag, name, argument, defaultValue, description, least, most,
+            string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {most}"), _ => true);
+
+    private static Setting<T> Number<T>(
+        string flag, string name, string argument, T defaultValue, string description, T least, T most, string must,
+        Predicate<T> allowed)
+        where T : IBinaryInteger<T> =>
         new(
-            flag, name, argument, defaultValue.ToString(CultureInfo.InvariantCulture), description,
-            string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {most}"),
-            (string text, out int value) =>
-                int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value)
-                && value >= least && value <= most);
+            flag, name, argument, string.Create(CultureInfo.InvariantCulture, $"{defaultValue}"), description, must,
+            (string text, out T? value) =>
+                T.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out value)
+                && value >= least && value <= most && allowed(value));
 
     // IPEndPoint takes an address without a port too; here the port must be said.
     private static bool TryParseEndPoint(string text, out IPEndPoint? endPoint) =>

@@ -11,7 +11,12 @@ public static class RegistryServices
     public static IServiceCollection AddRegistry(
         this IServiceCollection services, RegistryOptions options, TimeProvider time) => services
         .AddSingleton<IBundleStore>(provider => SqliteBundleStore.Open(
-            new SqliteStoreOptions(options.Db, options.MaxPerIdentity, TimeSpan.FromDays(options.ReplayWindowDays)),
+            new SqliteStoreOptions(
+                options.Db,
+                options.MaxPerIdentity,
+                TimeSpan.FromDays(options.ReplayWindowDays),
+                options.MaxDbBytes,
+                options.VerifyOnRead),
             time,
             provider.GetRequiredService<ILogger<SqliteBundleStore>>()))
         .AddSingleton(provider => new Register(provider.GetRequiredService<IBundleStore>(), options.MaxBodyBytes))

@@ -19,13 +19,17 @@ internal abstract class Setting(string flag, string name, string argument, strin
     /// <summary>The flag.</summary>
     public Option<string?> Flag { get; } = new(flag)
     {
+        // "--flag" alone is enough to say true.
+        Arity = defaultText == "false" ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne,
         HelpName = argument,
         Description = $"{description} [default: {defaultText}; variable: {RegistryOptions.Section}__{name}]",
     };
 
     /// <summary>The text in force, and the name of where it was set.</summary>
     protected (string Source, string Text) TextFrom(ParseResult? flags, IConfiguration section) =>
-        flags?.GetValue(Flag) is { } text ? (flag, text) : (Variable, section[name] ?? defaultText);
+        flags?.GetResult(Flag) is { } given
+            ? (flag, given.Tokens is [{ } text, ..] ? text.Value : bool.TrueString)
+            : (Variable, section[name] ?? defaultText);
 }
 
 /// <summary>A setting of a type. A value must be what <paramref name="must"/> says.</summary>

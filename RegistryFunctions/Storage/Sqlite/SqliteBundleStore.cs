@@ -17,12 +17,14 @@ public sealed class SqliteBundleStore : IBundleStore
     private readonly ObjectPool<SqliteReader> _readers;
 
     private readonly FaultLog _readFaults;
+    private readonly bool _verifyOnRead;
 
-    private SqliteBundleStore(string path, SqliteWriter writer, ILogger logger)
+    private SqliteBundleStore(SqliteStoreOptions options, SqliteWriter writer, ILogger logger)
     {
         _writer = writer;
+        _verifyOnRead = options.VerifyOnRead;
         _readFaults = new FaultLog(logger, "read");
-        _readers = new DefaultObjectPoolProvider { MaximumRetained = MaxIdleReaders }.Create(new ReaderPolicy(path));
+        _readers = new DefaultObjectPoolProvider { MaximumRetained = MaxIdleReaders }.Create(new ReaderPolicy(options.Path));
     }
 
     /// <summary>Opens the file, creating it and its parent folders where missing.</summary>
@@ -33,7 +35,7 @@ public sealed class SqliteBundleStore : IBundleStore
     public static SqliteBundleStore Open(SqliteStoreOptions options, TimeProvider time, ILogger logger)
     {
         options = options with { Path = Path.GetFullPath(options.Path) };
-        return new SqliteBundleStore(options.Path, new SqliteWriter(options, time, logger), logger);
+        return new SqliteBundleStore(options, new SqliteWriter(options, time, logger), logger);
     }
 
     /// <inheritdoc/>
@@ -48,6 +50,11 @@ public sealed class SqliteBundleStore : IBundleStore
         {
             reader = _readers.Get();
             Bundle? newest = reader.FindNewest(device);
+            if (_verifyOnRead && newest is not null && !VerifiedBundle.TryVerify(new Submission(device, newest), out _))
+            {
+                throw SqliteReader.Damaged();
+            }
+
             _readers.Return(reader);
             _readFaults.Healed();
             return ValueTask.FromResult(newest);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Data.Sqlite;
 using RegistryFunctions.Bundles;
 using SQLitePCL;
@@ -29,6 +30,7 @@ internal sealed class SqliteBundles : IDisposable
     private readonly List<SqliteStatement> _statements = [];
     private readonly List<Held> _held = [];
     private int _changesTaken;
+    private bool _sizeIsLimited;
 
     private readonly SqliteStatement _begin;
     private readonly SqliteStatement _commit;
@@ -83,6 +85,19 @@ internal sealed class SqliteBundles : IDisposable
 
     /// <summary>Ends the transaction; returns once it is durable.</summary>
     public void Commit() => _commit.Execute();
+
+    /// <summary>
+    /// Puts the limit of the file's size in force or out of force, for statements that follow outside a transaction.
+    /// </summary>
+    public void LimitSize(bool limited)
+    {
+        if (_options.MaxBytes > 0 && limited != _sizeIsLimited)
+        {
+            long pages = limited ? _options.MaxBytes / _connection.Scalar<long>("PRAGMA page_size") : uint.MaxValue - 1;
+            _connection.Scalar<long>(string.Create(CultureInfo.InvariantCulture, $"PRAGMA max_page_count = {pages}"));
+            _sizeIsLimited = limited;
+        }
+    }
 
     /// <summary>How many rows were changed since this was last asked.</summary>
     public int TakeChanges()

@@ -29,6 +29,10 @@ internal sealed class SqliteReader(SqliteConnection connection) : IDisposable
         }
     }
 
+    /// <summary>A row is not what was stored.</summary>
+    public static StoreException Damaged() =>
+        new(StoreFault.Unavailable, "a stored bundle is damaged: check the disk, and restore the database from a backup");
+
     /// <summary>Closes the connection.</summary>
     public void Dispose()
     {
@@ -52,7 +56,4 @@ internal sealed class SqliteReader(SqliteConnection connection) : IDisposable
             ? new Bundle(payload.ToArray(), signature)
             : throw Damaged();
     }
-
-    private static StoreException Damaged() =>
-        new(StoreFault.Unavailable, "a stored bundle is damaged: check the disk, and restore the database from a backup");
 }

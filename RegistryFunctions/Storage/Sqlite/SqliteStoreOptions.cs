@@ -4,4 +4,7 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// <param name="Path">The file, on a local disk.</param>
 /// <param name="Keep">How many bundles a device may hold, at least one.</param>
 /// <param name="ReplayWindow">How long after its acceptance a superseded payload is remembered; zero for not at all.</param>
-public sealed record SqliteStoreOptions(string Path, int Keep, TimeSpan ReplayWindow);
+/// <param name="MaxBytes">Largest size of the file that publishes may bring it to, in bytes; 0 for no limit.</param>
+/// <param name="VerifyOnRead">Whether to verify the signature of every bundle that is fetched.</param>
+public sealed record SqliteStoreOptions(
+    string Path, int Keep, TimeSpan ReplayWindow, long MaxBytes = 0, bool VerifyOnRead = false);

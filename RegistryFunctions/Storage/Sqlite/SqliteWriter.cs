@@ -151,7 +151,7 @@ internal sealed class SqliteWriter : IDisposable
 
     // Returns what went wrong, or null when all of the batch is durable.
     private Exception? TryWrite(List<PublishRequest> batch) =>
-        InTransaction(() =>
+        InTransaction(sizeIsLimited: true, () =>
         {
             // Each time, as another process with a lower limit may have pruned since.
             _bundles.AllowForKept();
@@ -172,7 +172,8 @@ internal sealed class SqliteWriter : IDisposable
         }
 
         bool last = false;
-        if (InTransaction(() => last = prune.Step(_bundles, _time.GetUtcNow())) is { } error)
+        // Dropping may need a page to remember what it drops: it must not fail for the lack of what it makes.
+        if (InTransaction(sizeIsLimited: false, () => last = prune.Step(_bundles, _time.GetUtcNow())) is { } error)
         {
             prune.Fail(error);
             return true;
@@ -200,10 +201,11 @@ internal sealed class SqliteWriter : IDisposable
         }
     }
 
-    private Exception? InTransaction(Action write)
+    private Exception? InTransaction(bool sizeIsLimited, Action write)
     {
         try
         {
+            _bundles.LimitSize(sizeIsLimited);
             _bundles.Begin();
             write();
             if (!_file.IsInPlace)
