@@ -107,7 +107,10 @@ internal sealed class Databases(string folder)
     private static async Task FillAsync(string path, SignedBundles bundles, int from, int to, TimeProvider time)
     {
         await using SqliteBundleStore store =
-            SqliteBundleStore.Open(path, KeptPerDevice, time, NullLogger<SqliteBundleStore>.Instance);
+            SqliteBundleStore.Open(
+                new SqliteStoreOptions(path, KeptPerDevice, ReplayWindow: TimeSpan.FromDays(90)),
+                time,
+                NullLogger<SqliteBundleStore>.Instance);
         using var room = new SemaphoreSlim(InFlight);
         await Parallel.ForAsync(from, to, async (number, cancellationToken) =>
         {

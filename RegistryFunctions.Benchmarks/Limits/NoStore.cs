@@ -6,8 +6,8 @@ namespace RegistryFunctions.Benchmarks.Limits;
 /// <summary>Takes every bundle and keeps none.</summary>
 internal sealed class NoStore : IBundleStore
 {
-    public ValueTask PublishAsync(VerifiedBundle bundle, CancellationToken cancellationToken) =>
-        ValueTask.CompletedTask;
+    public ValueTask<PublishOutcome> PublishAsync(VerifiedBundle bundle, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(PublishOutcome.Stored);
 
     public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken) =>
         ValueTask.FromResult<Bundle?>(null);
