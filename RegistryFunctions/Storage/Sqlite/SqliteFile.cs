@@ -68,6 +68,15 @@ internal static class SqliteFile
     public static bool IsNetworkFileSystem(string format) =>
         format is "nfs" or "nfs4" or "cifs" or "smb" or "smb2" or "smb3" or "smbfs" or "afs" or "coda" or "ncp" or "ncpfs";
 
+    // Every connection here has one user at a time, so SQLite need not lock each call
+    // (https://www.sqlite.org/threadsafe.html), nor count its memory. Takes effect before the first connection only.
+    static SqliteFile()
+    {
+        Batteries_V2.Init();
+        raw.sqlite3_config(raw.SQLITE_CONFIG_MULTITHREAD);
+        raw.sqlite3_config(raw.SQLITE_CONFIG_MEMSTATUS, 0);
+    }
+
     private static SqliteConnection Open(string path, SqliteOpenMode mode)
     {
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder
