@@ -3,6 +3,9 @@ namespace RegistryFunctions.Benchmarks;
 /// <summary>The checkout that this program was built from.</summary>
 internal static class Repository
 {
+    /// <summary>Where data is kept from run to run.</summary>
+    public static string DataFolder() => Path.Combine(Root(), "artifacts", "bench-data");
+
     /// <summary>The folder of the solution.</summary>
     public static string Root()
     {

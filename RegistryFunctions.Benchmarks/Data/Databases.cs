@@ -67,6 +67,12 @@ internal sealed class Databases(string folder)
         return copy;
     }
 
+    /// <summary>Opens a database as the registry does.</summary>
+    public static SqliteBundleStore Open(string path, TimeProvider time) => SqliteBundleStore.Open(
+        new SqliteStoreOptions(path, KeptPerDevice, ReplayWindow: TimeSpan.FromDays(90)),
+        time,
+        NullLogger<SqliteBundleStore>.Instance);
+
     /// <summary>A path where there is no database yet.</summary>
     public string Empty()
     {
@@ -106,11 +112,7 @@ internal sealed class Databases(string folder)
 
     private static async Task FillAsync(string path, SignedBundles bundles, int from, int to, TimeProvider time)
     {
-        await using SqliteBundleStore store =
-            SqliteBundleStore.Open(
-                new SqliteStoreOptions(path, KeptPerDevice, ReplayWindow: TimeSpan.FromDays(90)),
-                time,
-                NullLogger<SqliteBundleStore>.Instance);
+        await using SqliteBundleStore store = Open(path, time);
         using var room = new SemaphoreSlim(InFlight);
         await Parallel.ForAsync(from, to, async (number, cancellationToken) =>
         {

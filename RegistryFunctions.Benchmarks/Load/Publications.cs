@@ -31,18 +31,26 @@ internal sealed class Publications(SignedBundles bundles) : ITraffic
                 $"The server took all {bundles.Count:N0} bundles before the time was over: run with fewer --seconds.");
         }
 
-        return new Request(Write(bundle, buffer), RequestKind.Write, bundle);
+        int head = HttpText.Append(buffer, 0, Head);
+        return new Request(head + WriteBody(bundles, bundle, buffer[head..]), RequestKind.Write, bundle);
     }
 
     public bool IsExpected(in Request request, in Answer answer) => answer is { Status: 204, Body.IsEmpty: true };
 
-    private int Write(int bundle, Span<byte> buffer)
+    /// <summary>What publishes one bundle, without the head.</summary>
+    public static byte[] Body(SignedBundles bundles, int bundle)
+    {
+        byte[] body = new byte[BodyLength];
+        WriteBody(bundles, bundle, body);
+        return body;
+    }
+
+    private static int WriteBody(SignedBundles bundles, int bundle, Span<byte> buffer)
     {
         Span<byte> payload = stackalloc byte[SignedBundles.PayloadSize];
         bundles.WritePayload(bundle, payload);
 
-        int at = HttpText.Append(buffer, 0, Head);
-        at = HttpText.Append(buffer, at, "{\"device_id\":\""u8);
+        int at = HttpText.Append(buffer, 0, "{\"device_id\":\""u8);
         Convert.TryToHexStringLower(bundles.DeviceOf(bundle), buffer[at..], out int written);
         at = HttpText.Append(buffer, at + written, "\",\"payload\":\""u8);
         Base64.EncodeToUtf8(payload, buffer[at..], out _, out written);

@@ -20,6 +20,8 @@ internal sealed class ReachRun
         new TailMeasure(),
     ];
 
+    private static readonly SoakMeasure SoakMeasure = new();
+
     /// <summary>The names of all measures.</summary>
     public static IEnumerable<string> Names => Measures.Select(measure => measure.Name);
 
@@ -30,6 +32,9 @@ internal sealed class ReachRun
     /// <summary>Names of what to measure; none for all.</summary>
     public required IReadOnlyCollection<string> Only { get; init; }
 
+    /// <summary>Whether to see for ten minutes if memory stays flat.</summary>
+    public required bool Soak { get; init; }
+
     /// <summary>A published executable to measure in place of one made from the sources.</summary>
     public required string? Server { get; init; }
 
@@ -37,7 +42,7 @@ internal sealed class ReachRun
     public async Task<int> RunAsync()
     {
         string root = Repository.Root();
-        var databases = new Databases(Path.Combine(root, "artifacts", "bench-data"));
+        var databases = new Databases(Repository.DataFolder());
         var bench = new Bench(new Builds(root, Server), databases)
         {
             Rounds = Rounds,
@@ -47,7 +52,7 @@ internal sealed class ReachRun
         databases.DeleteScratch();
         try
         {
-            foreach (IMeasure measure in Measures.Where(measure => Only.Count == 0 || Only.Contains(measure.Name)))
+            foreach (IMeasure measure in Chosen())
             {
                 rows.Add(await measure.RunAsync(bench));
             }
@@ -64,6 +69,17 @@ internal sealed class ReachRun
 
         Console.WriteLine();
         Console.Write(Table.ToMarkdown(rows));
+        if (Only.Count == 0)
+        {
+            Report.Write(rows, Rounds, Path.Combine(root, "RegistryFunctions.Benchmarks", "results"));
+        }
+
         return 0;
+    }
+
+    private IEnumerable<IMeasure> Chosen()
+    {
+        IEnumerable<IMeasure> chosen = Measures.Where(measure => Only.Count == 0 || Only.Contains(measure.Name));
+        return Soak ? chosen.Append(SoakMeasure) : chosen;
     }
 }

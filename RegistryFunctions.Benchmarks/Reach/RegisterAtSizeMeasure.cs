@@ -27,7 +27,7 @@ internal sealed class RegisterAtSizeMeasure : IMeasure
         Databases.Delete(large);
         return turns.ToRow("Register with 2 million bundles on disk, against an empty file", Reach) with
         {
-            Bars = [new Bar("Register", "registry, 2 million bundles", turns.Subject.Median())],
+            Bars = [new ChartBar("Register", "registry, 2 million bundles", turns.Subject.Median())],
         };
     }
 

@@ -36,8 +36,8 @@ internal sealed class RegisterMeasure : IMeasure
         {
             Bars =
             [
-                new Bar("Register", "limit: parse and verify alone", turns.Reference.Median()),
-                new Bar("Register", "registry", turns.Subject.Median()),
+                new ChartBar("Register", "limit: parse and verify alone", turns.Reference.Median()) { IsLimit = true },
+                new ChartBar("Register", "registry", turns.Subject.Median()),
             ],
         };
     }

@@ -21,7 +21,7 @@ internal sealed class RetrieveAtSizeMeasure : IMeasure
             () => RetrieveAsync(bench, registry, Databases.Small));
         return turns.ToRow("Retrieve with 2 million bundles on disk, against 20 thousand", Reach) with
         {
-            Bars = [new Bar("Retrieve", "registry, 2 million bundles", turns.Subject.Median())],
+            Bars = [new ChartBar("Retrieve", "registry, 2 million bundles", turns.Subject.Median())],
         };
     }
 

@@ -37,8 +37,8 @@ internal sealed class RetrieveMeasure : IMeasure
         {
             Bars =
             [
-                new Bar("Retrieve", "limit: the same bytes", turns.Reference.Median()),
-                new Bar("Retrieve", "registry", turns.Subject.Median()),
+                new ChartBar("Retrieve", "limit: the same bytes", turns.Reference.Median()) { IsLimit = true },
+                new ChartBar("Retrieve", "registry", turns.Subject.Median()),
             ],
         };
     }

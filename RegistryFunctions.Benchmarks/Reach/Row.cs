@@ -9,8 +9,5 @@ namespace RegistryFunctions.Benchmarks.Reach;
 internal sealed record Row(string Measure, string Reach, string Measured, string Spread, bool IsMet)
 {
     /// <summary>Throughputs for the chart.</summary>
-    public IReadOnlyList<Bar> Bars { get; init; } = [];
+    public IReadOnlyList<ChartBar> Bars { get; init; } = [];
 }
-
-/// <summary>A throughput, in answers a second.</summary>
-internal sealed record Bar(string Group, string Label, double PerSecond);
