@@ -4,7 +4,7 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// Drop what is due. Done in steps, each a transaction of its own, so that publishes go between them.
 /// </summary>
 internal sealed class PruneRequest(DateTimeOffset cutoff, CancellationToken cancellationToken)
-    : WriteRequest<int>(cancellationToken)
+    : WriteRequest<int>(TaskCreationOptions.RunContinuationsAsynchronously, cancellationToken)
 {
     // A step touches a page of the index by device for nearly every bundle it drops: this many take a few
     // milliseconds.
@@ -23,6 +23,9 @@ internal sealed class PruneRequest(DateTimeOffset cutoff, CancellationToken canc
 
     /// <summary>Tells the caller, once the last step is durable.</summary>
     public void Succeed() => Succeed(_dropped);
+
+    /// <summary>Stops between two steps.</summary>
+    public void Abandon() => Cancel();
 
     private bool DropOld(SqliteBundles bundles, DateTimeOffset now)
     {

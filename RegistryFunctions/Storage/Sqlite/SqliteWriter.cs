@@ -14,7 +14,7 @@ internal sealed class SqliteWriter : IDisposable
     private const int MaxBatch = 512;
 
     // Each row dirties one or two pages of the log.
-    private const int RowsBetweenCheckpoints = 2_000;
+    private const int RowsBetweenCheckpoints = 10_000;
 
     private readonly Channel<WriteRequest> _queue = Channel.CreateBounded<WriteRequest>(
         new BoundedChannelOptions(QueueCapacity) { SingleReader = true });
@@ -134,18 +134,14 @@ internal sealed class SqliteWriter : IDisposable
         }
     }
 
+    // The callers go on where they are told. Not on this thread, which has the next batch to write, and not each on a
+    // thread of its own, which costs more than answering: as many go on one after another as keeps all cores at it.
     private static void Answer(List<PublishRequest> batch, Exception? error)
     {
-        foreach (PublishRequest publish in batch)
+        int share = (batch.Count / Environment.ProcessorCount) + 1;
+        foreach (PublishRequest[] publishes in batch.Chunk(share))
         {
-            if (error is null)
-            {
-                publish.Succeed();
-            }
-            else
-            {
-                publish.Fail(error);
-            }
+            ThreadPool.UnsafeQueueUserWorkItem(new Answers(publishes, error), preferLocal: false);
         }
     }
 
@@ -155,8 +151,6 @@ internal sealed class SqliteWriter : IDisposable
         {
             // Each time, as another process with a lower limit may have pruned since.
             _bundles.AllowForKept();
-            // Only now that the lock is held, for which this may have waited long.
-            batch.RemoveAll(publish => publish.IsAbandoned());
             DateTimeOffset received = _time.GetUtcNow();
             foreach (PublishRequest publish in batch)
             {
@@ -166,8 +160,9 @@ internal sealed class SqliteWriter : IDisposable
 
     private bool StepIsLast(PruneRequest prune)
     {
-        if (prune.IsAbandoned())
+        if (prune.IsAbandoned)
         {
+            prune.Abandon();
             return true;
         }
 
@@ -246,6 +241,24 @@ internal sealed class SqliteWriter : IDisposable
         catch (SqliteException)
         {
             // The cause was reported already; the next BEGIN meets what is left of it.
+        }
+    }
+
+    private sealed class Answers(PublishRequest[] publishes, Exception? error) : IThreadPoolWorkItem
+    {
+        public void Execute()
+        {
+            foreach (PublishRequest publish in publishes)
+            {
+                if (error is null)
+                {
+                    publish.Succeed();
+                }
+                else
+                {
+                    publish.Fail(error);
+                }
+            }
         }
     }
 }
