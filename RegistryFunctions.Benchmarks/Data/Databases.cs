@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 using RegistryFunctions.Storage.Sqlite;
 
@@ -30,6 +32,10 @@ internal sealed class Databases(string folder)
     private static readonly TimeSpan KeptFor = TimeSpan.FromDays(10);
     private static readonly TimeSpan DueAge = TimeSpan.FromDays(40);
 
+    // Not its version: while it is being worked on, that stays the same.
+    private static readonly string SchemaHash = Convert.ToHexStringLower(
+        SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(SqliteSchema.Migrations))).AsSpan(0, 4));
+
     private readonly string _scratch = Path.Combine(folder, "scratch");
     private int _copies;
 
@@ -45,11 +51,16 @@ internal sealed class Databases(string folder)
     /// </summary>
     public async Task<string> WithAsync(int count, int due = 0)
     {
-        string name = string.Create(
-            CultureInfo.InvariantCulture, $"bundles-{count}-due-{due}-schema-{SqliteSchema.Migrations.Count}.db");
-        string path = Path.Combine(folder, name);
+        Directory.CreateDirectory(folder);
+        string name = string.Create(CultureInfo.InvariantCulture, $"bundles-{count}-due-{due}-schema-");
+        string path = Path.Combine(folder, $"{name}{SchemaHash}.db");
         if (DateTime.UtcNow - File.GetLastWriteTimeUtc(path) > KeptFor)
         {
+            foreach (string older in Directory.EnumerateFiles(folder, $"{name}*"))
+            {
+                File.Delete(older);
+            }
+
             await BuildAsync(path, Stored(count), due);
         }
 

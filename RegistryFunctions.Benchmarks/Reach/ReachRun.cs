@@ -57,7 +57,7 @@ internal sealed class ReachRun
                 rows.Add(await measure.RunAsync(bench));
             }
         }
-        catch (UnexpectedAnswerException e)
+        catch (Exception e) when (e is UnexpectedAnswerException or IOException)
         {
             await Console.Error.WriteLineAsync($"Refused: {e.Message}");
             return 1;
