@@ -170,6 +170,20 @@ public sealed class SqliteBundleStoreTests : IDisposable
     }
 
     [Fact]
+    public void A_file_that_lost_a_table_is_refused_with_one_line()
+    {
+        SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations).Dispose();
+        using (var database = new Database(Db))
+        {
+            database.Execute("DROP TABLE spent");
+        }
+
+        StoreOpenException refused = Assert.Throws<StoreOpenException>(() => Open());
+        Assert.Contains("no such table: spent", refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', refused.Message);
+    }
+
+    [Fact]
     public async Task Two_stores_on_one_file_keep_the_limit_together()
     {
         await using SqliteBundleStore one = Open(keep: 2);

@@ -15,7 +15,6 @@ public sealed class SqliteBundleStore : IBundleStore
 
     private readonly SqliteWriter _writer;
     private readonly ObjectPool<SqliteReader> _readers;
-
     private readonly FaultLog _readFaults;
     private readonly bool _verifyOnRead;
 
@@ -35,7 +34,14 @@ public sealed class SqliteBundleStore : IBundleStore
     public static SqliteBundleStore Open(SqliteStoreOptions options, TimeProvider time, ILogger logger)
     {
         options = options with { Path = Path.GetFullPath(options.Path) };
-        return new SqliteBundleStore(options, new SqliteWriter(options, time, logger), logger);
+        try
+        {
+            return new SqliteBundleStore(options, new SqliteWriter(options, time, logger), logger);
+        }
+        catch (SqliteException e)
+        {
+            throw new StoreOpenException($"{options.Path}: can't be used: {e.Message}", e);
+        }
     }
 
     /// <inheritdoc/>
@@ -68,15 +74,6 @@ public sealed class SqliteBundleStore : IBundleStore
         }
     }
 
-    // A query of constants can't be at fault itself, so every error of SQLite is one of the store.
-    private static StoreException? AsFault(Exception e) => e switch
-    {
-        StoreException fault => fault,
-        SqliteException sqlite => new StoreException(
-            SqliteFile.FaultOf(sqlite) ?? StoreFault.Unavailable, sqlite.Message, sqlite),
-        _ => null,
-    };
-
     /// <inheritdoc/>
     public async ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
         await _writer.Enqueue(new PruneRequest(cutoff, cancellationToken)).ConfigureAwait(false);
@@ -88,6 +85,15 @@ public sealed class SqliteBundleStore : IBundleStore
         _writer.Dispose();
         return ValueTask.CompletedTask;
     }
+
+    // A query of constants can't be at fault itself, so every error of SQLite is one of the store.
+    private static StoreException? AsFault(Exception e) => e switch
+    {
+        StoreException fault => fault,
+        SqliteException sqlite => new StoreException(
+            SqliteFile.FaultOf(sqlite) ?? StoreFault.Unavailable, sqlite.Message, sqlite),
+        _ => null,
+    };
 
     private sealed class ReaderPolicy(string path) : PooledObjectPolicy<SqliteReader>
     {
