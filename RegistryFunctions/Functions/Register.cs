@@ -61,7 +61,9 @@ public sealed class Register(IBundleStore store, int maxBodyBytes)
         PipeReader body = context.Request.BodyReader;
         while (true)
         {
-            ReadResult read = await body.ReadAsync(context.RequestAborted);
+            // Not with the request's token: the server itself ends the read of a client that has gone, and could not
+            // tidy up after one that was cancelled.
+            ReadResult read = await body.ReadAsync(CancellationToken.None);
             if (read.Buffer.Length > maxBodyBytes)
             {
                 body.AdvanceTo(read.Buffer.End);

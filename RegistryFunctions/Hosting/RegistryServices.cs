@@ -33,6 +33,8 @@ public static class RegistryServices
     /// </summary>
     public static ILoggingBuilder AddRegistryFilters(this ILoggingBuilder logging) => logging
         .AddFilter("Microsoft", LogLevel.Warning)
+        // What clients do to their connections: anyone could fill the log with it.
+        .AddFilter("Microsoft.AspNetCore.Server.Kestrel", LogLevel.Critical)
         // Silent, it makes no trace activity for every request, which nothing here would read.
         .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
 }
