@@ -183,7 +183,7 @@ public sealed class ErrorTests : IAsyncLifetime
         var first = new Device();
         await server.PublishAsync(first, [1]);
         int stored = 0;
-        while (true)
+        while (stored < 1_000)
         {
             using HttpResponseMessage response = await server.PublishAsync(new Device(), Device.RandomPayload(4_000));
             if (response.StatusCode != HttpStatusCode.NoContent)
