@@ -71,6 +71,7 @@ public class BundleJsonTests
     [InlineData("{} x")]
     [InlineData("{}\0")]
     [InlineData("{},")]
+    [InlineData("{\"x\":1,}")]
     [InlineData("{/* comment */}")]
     [InlineData("\ufeff{}")]
     public void What_is_not_one_JSON_object_is_refused(string body) =>
