@@ -35,14 +35,14 @@ public sealed class ErrorTests : IAsyncLifetime
         await _server.PublishAsync(device, [1]);
         using (var database = new Database(_server.Db))
         {
-            database.Execute("ALTER TABLE bundle RENAME COLUMN signature TO elsewhere");
+            database.Execute("ALTER TABLE accepted RENAME COLUMN signature TO elsewhere");
             for (int i = 0; i < 3; i++)
             {
                 using HttpResponseMessage refused = await _server.GetAsync(device.Hex);
                 await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
             }
 
-            database.Execute("ALTER TABLE bundle RENAME COLUMN elsewhere TO signature");
+            database.Execute("ALTER TABLE accepted RENAME COLUMN elsewhere TO signature");
         }
 
         Assert.NotNull(await _server.FetchAsync(device));
@@ -53,7 +53,7 @@ public sealed class ErrorTests : IAsyncLifetime
     public async Task A_bug_is_500_that_shows_nothing_of_the_inside_and_is_logged_with_its_stack_trace()
     {
         using var database = new Database(_server.Db);
-        database.Execute("CREATE TRIGGER bug BEFORE INSERT ON bundle BEGIN SELECT RAISE(ABORT, 'the inside'); END");
+        database.Execute("CREATE TRIGGER bug BEFORE INSERT ON accepted BEGIN SELECT RAISE(ABORT, 'the inside'); END");
         using HttpResponseMessage response = await _server.PublishAsync(new Device(), [1]);
         string detail = await ProblemAssert.IsProblemAsync(HttpStatusCode.InternalServerError, response);
         Assert.Equal("an unexpected error, which has been logged", detail);
@@ -116,12 +116,12 @@ public sealed class ErrorTests : IAsyncLifetime
     public async Task Bytes_damaged_on_the_disk_are_503_and_never_served(string column)
     {
         var device = new Device();
-        await _server.PublishAsync(device, Device.RandomPayload());
+        await _server.PublishAsync(device, [1, 2, 3]);
         using var database = new Database(_server.Db);
         // Flips the lowest bit of a number; replaces the first byte of a blob.
         database.Execute(column is "digest" or "checksum"
-            ? $"UPDATE bundle SET {column} = ({column} | 1) - ({column} & 1)"
-            : $"UPDATE bundle SET {column} = CAST(x'00' || substr({column}, 2) AS BLOB)");
+            ? $"UPDATE accepted SET {column} = ({column} | 1) - ({column} & 1)"
+            : $"UPDATE accepted SET {column} = CAST(x'00' || substr({column}, 2) AS BLOB)");
         using HttpResponseMessage refused = await _server.GetAsync(device.Hex);
         await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
         Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
@@ -219,7 +219,7 @@ public sealed class ErrorTests : IAsyncLifetime
         long digest = RegistryFunctions.Storage.Digest.OfPayload([1]);
         long checksum = RegistryFunctions.Storage.Digest.OfRow(device.Id, signature, digest);
         database.Execute(
-            $"UPDATE bundle SET signature = x'{Convert.ToHexString(signature.Span)}', checksum = {checksum} WHERE seq = 1");
+            $"UPDATE accepted SET signature = x'{Convert.ToHexString(signature.Span)}', checksum = {checksum} WHERE seq = 1");
         using HttpResponseMessage refused = await server.GetAsync(device.Hex);
         await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
     }

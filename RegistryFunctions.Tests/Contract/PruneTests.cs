@@ -96,7 +96,7 @@ public sealed class PruneTests : IAsyncLifetime
         await _server.Logs.NextAsync(PrunedEvent);
         await _server.PublishAsync(_device, [1]);
         using var database = new Database(_server.Db);
-        database.Execute("CREATE TRIGGER fault BEFORE DELETE ON bundle BEGIN SELECT RAISE(ABORT, 'fault'); END");
+        database.Execute("CREATE TRIGGER fault BEFORE UPDATE ON accepted BEGIN SELECT RAISE(ABORT, 'fault'); END");
         _server.Time.AdjustTime(_server.Time.GetUtcNow().AddDays(31));
         _server.Time.Advance(TimeSpan.FromHours(1));
         await _server.Logs.NextAsync(PruneFailedEvent);

@@ -47,7 +47,7 @@ public sealed class SqliteBundleStoreTests : IDisposable
         await using SqliteBundleStore store = Open();
         using var database = new Database(Db);
         database.Execute(
-            "CREATE TRIGGER poison BEFORE INSERT ON bundle WHEN NEW.payload = x'0D' BEGIN SELECT RAISE(ABORT, 'poison'); END");
+            "CREATE TRIGGER poison BEFORE INSERT ON accepted WHEN NEW.payload = x'0D' BEGIN SELECT RAISE(ABORT, 'poison'); END");
 
         // Held back by the lock, all of them come in one or two batches.
         database.Execute("BEGIN IMMEDIATE");
@@ -175,11 +175,11 @@ public sealed class SqliteBundleStoreTests : IDisposable
         SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations).Dispose();
         using (var database = new Database(Db))
         {
-            database.Execute("DROP TABLE spent");
+            database.Execute("DROP TABLE held_per_device");
         }
 
         StoreOpenException refused = Assert.Throws<StoreOpenException>(() => Open());
-        Assert.Contains("no such table: spent", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("no such table: held_per_device", refused.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', refused.Message);
     }
 

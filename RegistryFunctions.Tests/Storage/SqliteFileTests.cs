@@ -91,13 +91,13 @@ public sealed class SqliteFileTests : IDisposable
         {
         }
 
-        using (SqliteFile.OpenForWriting(Db, [.. SqliteSchema.Migrations, "ALTER TABLE bundle ADD COLUMN later TEXT"]))
+        using (SqliteFile.OpenForWriting(Db, [.. SqliteSchema.Migrations, "ALTER TABLE accepted ADD COLUMN later TEXT"]))
         {
         }
 
         using var database = new Database(Db);
         Assert.Equal(SqliteSchema.Migrations.Count + 1, database.Scalar<long>("PRAGMA user_version"));
-        Assert.Equal(1, database.Scalar<long>("SELECT count(*) FROM pragma_table_info('bundle') WHERE name = 'later'"));
+        Assert.Equal(1, database.Scalar<long>("SELECT count(*) FROM pragma_table_info('accepted') WHERE name = 'later'"));
     }
 
     [Fact]
@@ -105,10 +105,10 @@ public sealed class SqliteFileTests : IDisposable
     {
         Open(Db).Dispose();
         Assert.ThrowsAny<SqliteException>(() => SqliteFile.OpenForWriting(
-            Db, [.. SqliteSchema.Migrations, "ALTER TABLE bundle ADD COLUMN later TEXT", "not SQL"]));
+            Db, [.. SqliteSchema.Migrations, "ALTER TABLE accepted ADD COLUMN later TEXT", "not SQL"]));
         using var database = new Database(Db);
         Assert.Equal(SqliteSchema.Migrations.Count, database.Scalar<long>("PRAGMA user_version"));
-        Assert.Equal(0, database.Scalar<long>("SELECT count(*) FROM pragma_table_info('bundle') WHERE name = 'later'"));
+        Assert.Equal(0, database.Scalar<long>("SELECT count(*) FROM pragma_table_info('accepted') WHERE name = 'later'"));
     }
 
     [Theory]
@@ -142,7 +142,7 @@ public sealed class SqliteFileTests : IDisposable
     {
         Open(Db).Dispose();
         using SqliteConnection reader = SqliteFile.OpenForReading(Db);
-        Assert.Equal(8, Assert.Throws<SqliteException>(() => reader.Execute("DELETE FROM bundle")).SqliteErrorCode);
+        Assert.Equal(8, Assert.Throws<SqliteException>(() => reader.Execute("DELETE FROM accepted")).SqliteErrorCode);
     }
 
     [Fact]

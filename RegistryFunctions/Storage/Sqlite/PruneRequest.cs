@@ -29,7 +29,7 @@ internal sealed class PruneRequest(DateTimeOffset cutoff, CancellationToken canc
 
     private bool DropOld(SqliteBundles bundles, DateTimeOffset now)
     {
-        int dropped = bundles.DropReceivedBefore(cutoff, now, RowsPerStep);
+        int dropped = bundles.DropReceivedBefore(cutoff, RowsPerStep);
         _dropped += dropped;
         _phase = dropped < RowsPerStep ? ForgetSpent : DropOld;
         return false;

@@ -15,33 +15,23 @@ internal sealed class SqliteBundles : IDisposable
     // not grow without end.
     private const int SpentPerDevice = 128;
 
-    private const string HeldOfDevice = "SELECT seq, digest FROM bundle WHERE device = ?";
-
-    // A bundle that is due, and what its device had published before it: a clock set back must not bring a superseded
-    // bundle back.
-    private const string Due =
-        """
-        (SELECT device, seq FROM bundle WHERE received < ?1 ORDER BY received LIMIT ?2) AS due
-        JOIN bundle AS old ON old.device = due.device AND old.seq <= due.seq
-        """;
-
     private readonly SqliteConnection _connection;
     private readonly SqliteStoreOptions _options;
     private readonly List<SqliteStatement> _statements = [];
-    private readonly List<Held> _held = [];
+    private readonly List<Accepted> _accepted = [];
+    private readonly List<Due> _due = [];
     private int _changesTaken;
     private bool _sizeIsLimited;
 
     private readonly SqliteStatement _begin;
     private readonly SqliteStatement _commit;
-    private readonly SqliteStatement _heldOfDevice;
+    private readonly SqliteStatement _acceptedOfDevice;
+    private readonly SqliteStatement _isHeld;
     private readonly SqliteStatement _insert;
-    private readonly SqliteStatement _delete;
-    private readonly SqliteStatement _isSpent;
-    private readonly SqliteStatement _spend;
-    private readonly SqliteStatement _forgetBeyond;
-    private readonly SqliteStatement _spendDue;
-    private readonly SqliteStatement _deleteDue;
+    private readonly SqliteStatement _drop;
+    private readonly SqliteStatement _forget;
+    private readonly SqliteStatement _oldestBefore;
+    private readonly SqliteStatement _olderOfDevice;
     private readonly SqliteStatement _forgetOld;
     private readonly SqliteStatement _nextDevice;
     private readonly SqliteStatement _heldPerDevice;
@@ -54,26 +44,31 @@ internal sealed class SqliteBundles : IDisposable
         _options = options;
         _begin = Prepare("BEGIN IMMEDIATE");
         _commit = Prepare("COMMIT");
-        _heldOfDevice = Prepare(HeldOfDevice);
+        _acceptedOfDevice = Prepare("SELECT seq, digest FROM accepted WHERE head = ? AND device = ? ORDER BY seq DESC");
+        _isHeld = Prepare("SELECT payload IS NOT NULL FROM accepted WHERE seq = ?");
         _insert = Prepare(
-            "INSERT INTO bundle (device, received, digest, checksum, signature, payload) VALUES (?, ?, ?, ?, ?, ?)");
-        _delete = Prepare("DELETE FROM bundle WHERE seq = ?");
-        _isSpent = Prepare("SELECT 1 FROM spent WHERE device = ? AND digest = ?");
-        _spend = Prepare("INSERT OR REPLACE INTO spent SELECT device, digest, received FROM bundle WHERE seq = ?");
-        _forgetBeyond = Prepare(
             """
-            DELETE FROM spent WHERE device = ?1 AND digest IN
-                (SELECT digest FROM spent WHERE device = ?1 ORDER BY received DESC LIMIT -1 OFFSET ?2)
+            INSERT INTO accepted (head, device, received, digest, checksum, signature, payload)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
             """);
-        _spendDue = Prepare(
-            $"INSERT OR REPLACE INTO spent SELECT old.device, old.digest, old.received FROM {Due} WHERE old.received >= ?3");
-        _deleteDue = Prepare($"DELETE FROM bundle WHERE seq IN (SELECT old.seq FROM {Due})");
+        _drop = Prepare(
+            RemembersSpent
+                ? "UPDATE accepted SET signature = NULL, payload = NULL WHERE seq = ? AND payload IS NOT NULL"
+                : "DELETE FROM accepted WHERE seq = ? AND payload IS NOT NULL");
+        _forget = Prepare("DELETE FROM accepted WHERE seq = ?");
+        _oldestBefore = Prepare(
+            """
+            SELECT seq, device FROM accepted
+            WHERE payload IS NOT NULL AND received < ? ORDER BY received LIMIT ?
+            """);
+        _olderOfDevice = Prepare(
+            "SELECT seq FROM accepted WHERE head = ? AND device = ? AND seq < ? ORDER BY seq DESC");
         _forgetOld = Prepare(
             """
-            DELETE FROM spent WHERE (device, digest) IN
-                (SELECT device, digest FROM spent WHERE received < ? ORDER BY received LIMIT ?)
+            DELETE FROM accepted WHERE seq IN
+                (SELECT seq FROM accepted WHERE payload IS NULL AND received < ? ORDER BY received LIMIT ?)
             """);
-        _nextDevice = Prepare("SELECT device FROM bundle WHERE device > ? ORDER BY device LIMIT 1");
+        _nextDevice = Prepare("SELECT device FROM accepted WHERE (head, device) > (?, ?) ORDER BY head, device LIMIT 1");
         _heldPerDevice = Prepare("SELECT at_most FROM held_per_device");
         _setHeldPerDevice = Prepare("INSERT OR REPLACE INTO held_per_device (one, at_most) VALUES (1, ?)");
     }
@@ -121,26 +116,28 @@ internal sealed class SqliteBundles : IDisposable
     public PublishOutcome Publish(VerifiedBundle verified, long digest, DateTimeOffset received)
     {
         ReadOnlySpan<byte> device = verified.Device.Span;
-        FindHeld(device);
-        if (_held.Count > 0 && _held[0].Digest == digest)
+        FindAccepted(device);
+        if (_accepted.Count > 0 && _accepted[0].Digest == digest && IsHeld(_accepted[0].Seq))
         {
             return PublishOutcome.AlreadyCurrent;
         }
 
-        if (RemembersSpent && (_held.Exists(held => held.Digest == digest) || IsSpent(device, digest)))
+        if (RemembersSpent && _accepted.Exists(earlier => earlier.Digest == digest))
         {
             return PublishOutcome.Replayed;
         }
 
         _insert
-            .Bind(1, device)
-            .Bind(2, received.ToUnixTimeMilliseconds())
-            .Bind(3, digest)
-            .Bind(4, Digest.OfRow(verified.Device, verified.Bundle.Signature, digest))
-            .Bind(5, verified.Bundle.Signature.Span)
-            .Bind(6, verified.Bundle.Payload.Span)
+            .Bind(1, DeviceHead.Of(device))
+            .Bind(2, device)
+            .Bind(3, received.ToUnixTimeMilliseconds())
+            .Bind(4, digest)
+            .Bind(5, Digest.OfRow(verified.Device, verified.Bundle.Signature, digest))
+            .Bind(6, verified.Bundle.Signature.Span)
+            .Bind(7, verified.Bundle.Payload.Span)
             .Execute();
-        DropHeld(device, from: _options.Keep - 1);
+        DropHeld(from: _options.Keep - 1);
+        ForgetBeyond(_options.Keep - 1 + SpentPerDevice);
         return PublishOutcome.Stored;
     }
 
@@ -148,19 +145,16 @@ internal sealed class SqliteBundles : IDisposable
     /// Drops the oldest bundles received before <paramref name="cutoff"/>, about <paramref name="limit"/> of them. Returns
     /// how many; fewer than the limit when none is left.
     /// </summary>
-    public int DropReceivedBefore(DateTimeOffset cutoff, DateTimeOffset now, int limit)
+    public int DropReceivedBefore(DateTimeOffset cutoff, int limit)
     {
-        if (RemembersSpent)
+        FindDue(cutoff, limit);
+        int dropped = 0;
+        foreach (Due due in _due)
         {
-            _spendDue
-                .Bind(1, cutoff.ToUnixTimeMilliseconds())
-                .Bind(2, limit)
-                .Bind(3, (now - _options.ReplayWindow).ToUnixTimeMilliseconds())
-                .Execute();
+            dropped += DropWithOlder(due);
         }
 
-        _deleteDue.Bind(1, cutoff.ToUnixTimeMilliseconds()).Bind(2, limit).Execute();
-        return Changes();
+        return dropped;
     }
 
     /// <summary>
@@ -176,14 +170,14 @@ internal sealed class SqliteBundles : IDisposable
     /// <summary>Drops what the device holds beyond the limit; returns how many.</summary>
     public int Trim(ReadOnlySpan<byte> device)
     {
-        FindHeld(device);
-        return DropHeld(device, from: _options.Keep);
+        FindAccepted(device);
+        return DropHeld(from: _options.Keep);
     }
 
-    /// <summary>The device that follows <paramref name="device"/> in byte order, or null.</summary>
+    /// <summary>The device that follows <paramref name="device"/> in some order that begins with none, or null.</summary>
     public byte[]? NextDevice(ReadOnlySpan<byte> device)
     {
-        _nextDevice.Bind(1, device);
+        _nextDevice.Bind(1, DeviceHead.Of(device)).Bind(2, device);
         try
         {
             return _nextDevice.Step() ? _nextDevice.Blob(0).ToArray() : null;
@@ -216,58 +210,104 @@ internal sealed class SqliteBundles : IDisposable
         _connection.Dispose();
     }
 
-    // Newest first, into _held.
-    private void FindHeld(ReadOnlySpan<byte> device)
+    // Newest first, into _accepted. What the device holds comes before what it has spent.
+    private void FindAccepted(ReadOnlySpan<byte> device)
     {
-        _held.Clear();
-        _heldOfDevice.Bind(1, device);
+        _accepted.Clear();
+        _acceptedOfDevice.Bind(1, DeviceHead.Of(device)).Bind(2, device);
         try
         {
-            while (_heldOfDevice.Step())
+            while (_acceptedOfDevice.Step())
             {
-                _held.Add(new Held(_heldOfDevice.Int64(0), _heldOfDevice.Int64(1)));
+                _accepted.Add(new Accepted(_acceptedOfDevice.Int64(0), _acceptedOfDevice.Int64(1)));
             }
         }
         finally
         {
-            _heldOfDevice.Reset();
+            _acceptedOfDevice.Reset();
         }
-
-        _held.Sort(static (a, b) => b.Seq.CompareTo(a.Seq));
     }
 
-    // Drops the device's bundles but the newest "from", as found by FindHeld.
-    private int DropHeld(ReadOnlySpan<byte> device, int from)
+    // Drops the bundles that FindAccepted has found but the newest "from".
+    private int DropHeld(int from)
     {
-        for (int i = from; i < _held.Count; i++)
+        int next = from;
+        while (next < _accepted.Count && Drop(_accepted[next].Seq))
         {
-            if (RemembersSpent)
-            {
-                _spend.Bind(1, _held[i].Seq).Execute();
-            }
-
-            _delete.Bind(1, _held[i].Seq).Execute();
+            next++;
         }
 
-        int dropped = int.Max(0, _held.Count - from);
-        if (RemembersSpent && dropped > 0)
+        return next - from;
+    }
+
+    private void ForgetBeyond(int remembered)
+    {
+        for (int i = remembered; i < _accepted.Count; i++)
         {
-            _forgetBeyond.Bind(1, device).Bind(2, SpentPerDevice).Execute();
+            _forget.Bind(1, _accepted[i].Seq).Execute();
+        }
+    }
+
+    private void FindDue(DateTimeOffset cutoff, int limit)
+    {
+        _due.Clear();
+        _oldestBefore.Bind(1, cutoff.ToUnixTimeMilliseconds()).Bind(2, limit);
+        try
+        {
+            while (_oldestBefore.Step())
+            {
+                _due.Add(new Due(_oldestBefore.Int64(0), new DeviceId(_oldestBefore.Blob(1))));
+            }
+        }
+        finally
+        {
+            _oldestBefore.Reset();
+        }
+    }
+
+    // With it goes what its device had published before: a clock set back must not bring a superseded bundle back.
+    private int DropWithOlder(Due due)
+    {
+        if (!Drop(due.Seq))
+        {
+            // It went with a newer one of its device.
+            return 0;
+        }
+
+        int dropped = 1;
+        _olderOfDevice.Bind(1, DeviceHead.Of(due.Device.Span)).Bind(2, due.Device.Span).Bind(3, due.Seq);
+        try
+        {
+            while (_olderOfDevice.Step() && Drop(_olderOfDevice.Int64(0)))
+            {
+                dropped++;
+            }
+        }
+        finally
+        {
+            _olderOfDevice.Reset();
         }
 
         return dropped;
     }
 
-    private bool IsSpent(ReadOnlySpan<byte> device, long digest)
+    // False where it was dropped before.
+    private bool Drop(long seq)
     {
-        _isSpent.Bind(1, device).Bind(2, digest);
+        _drop.Bind(1, seq).Execute();
+        return Changes() > 0;
+    }
+
+    private bool IsHeld(long seq)
+    {
+        _isHeld.Bind(1, seq);
         try
         {
-            return _isSpent.Step();
+            return _isHeld.Step() && _isHeld.Int64(0) != 0;
         }
         finally
         {
-            _isSpent.Reset();
+            _isHeld.Reset();
         }
     }
 
@@ -292,5 +332,7 @@ internal sealed class SqliteBundles : IDisposable
         return statement;
     }
 
-    private readonly record struct Held(long Seq, long Digest);
+    private readonly record struct Accepted(long Seq, long Digest);
+
+    private readonly record struct Due(long Seq, DeviceId Device);
 }

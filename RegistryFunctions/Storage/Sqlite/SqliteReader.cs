@@ -6,22 +6,21 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// <summary>A connection that fetches. Not thread-safe.</summary>
 internal sealed class SqliteReader(SqliteConnection connection) : IDisposable
 {
-    // The index gives a device's few bundles; the last accepted is the one with the highest sequence.
     private readonly SqliteStatement _newest = new(
         connection,
         """
-        SELECT signature, payload, digest, checksum FROM bundle
-        WHERE seq = (SELECT max(seq) FROM bundle WHERE device = ?)
+        SELECT signature, payload, digest, checksum FROM accepted
+        WHERE head = ? AND device = ? ORDER BY seq DESC LIMIT 1
         """);
 
-    /// <summary>The bundle of the device with the highest sequence, or null.</summary>
+    /// <summary>The bundle that the device published last, or null where there is none or it was dropped.</summary>
     /// <exception cref="StoreException">What the file holds is not what was stored.</exception>
     public Bundle? FindNewest(in DeviceId device)
     {
-        _newest.Bind(1, device.Span);
+        _newest.Bind(1, DeviceHead.Of(device.Span)).Bind(2, device.Span);
         try
         {
-            return _newest.Step() ? ReadBundle(device) : null;
+            return _newest.Step() && !_newest.IsNull(1) ? ReadBundle(device) : null;
         }
         finally
         {

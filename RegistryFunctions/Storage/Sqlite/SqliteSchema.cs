@@ -16,26 +16,26 @@ internal static class SqliteSchema
     public static readonly IReadOnlyList<string> Migrations =
     [
         """
-        CREATE TABLE bundle (
+        -- A row for each bundle that was accepted. Dropping the bundle leaves the row, so that a replay of it is known
+        -- for as long as the replay window; it costs no other page than the one the bundle was on.
+        CREATE TABLE accepted (
             seq       INTEGER PRIMARY KEY, -- order of acceptance
+            head      INTEGER NOT NULL,    -- the first 8 bytes of device, which SQLite compares as one number
             device    BLOB    NOT NULL,    -- 32 bytes
-            received  INTEGER NOT NULL,    -- ms since 1970-01-01 UTC, for retention only
+            received  INTEGER NOT NULL,    -- ms since 1970-01-01 UTC, for retention and the replay window only
             digest    INTEGER NOT NULL,    -- of the payload
             checksum  INTEGER NOT NULL,    -- of device, signature and digest
-            signature BLOB    NOT NULL,    -- 64 bytes
-            payload   BLOB    NOT NULL
+            signature BLOB,                -- 64 bytes, or null: the bundle was dropped
+            payload   BLOB                 -- null like the signature
         ) STRICT;
-        CREATE INDEX bundle_by_device ON bundle (device, digest); -- and seq, as every index ends in the row's key
-        CREATE INDEX bundle_by_age ON bundle (received);
+        CREATE INDEX accepted_by_device ON accepted (head, device, seq, digest);
+        CREATE INDEX bundle_by_age ON accepted (received) WHERE payload IS NOT NULL;
+        CREATE INDEX spent_by_age ON accepted (received) WHERE payload IS NULL;
 
-        -- Payloads that were superseded and then dropped: they are remembered, so that no replay makes one current again.
-        CREATE TABLE spent (
-            device   BLOB    NOT NULL,
-            digest   INTEGER NOT NULL,
-            received INTEGER NOT NULL,
-            PRIMARY KEY (device, digest)
-        ) STRICT, WITHOUT ROWID;
-        CREATE INDEX spent_by_age ON spent (received);
+        CREATE VIEW bundle AS
+            SELECT seq, device, received, digest, checksum, signature, payload FROM accepted WHERE payload IS NOT NULL;
+        CREATE VIEW spent AS
+            SELECT seq, device, received, digest FROM accepted WHERE payload IS NULL;
 
         -- No device holds more than this many bundles; absent in a file that no limit was ever applied to.
         CREATE TABLE held_per_device (one INTEGER PRIMARY KEY CHECK (one = 1), at_most INTEGER NOT NULL) STRICT;

@@ -63,6 +63,9 @@ internal sealed class SqliteStatement : IDisposable
     /// <summary>A column of the row.</summary>
     public long Int64(int column) => raw.sqlite3_column_int64(_statement, column);
 
+    /// <summary>Whether a column of the row is null.</summary>
+    public bool IsNull(int column) => raw.sqlite3_column_type(_statement, column) == raw.SQLITE_NULL;
+
     /// <summary>Ends the execution, and with it the read transaction of a query outside a transaction.</summary>
     public void Reset() => raw.sqlite3_reset(_statement);
 
