@@ -5,11 +5,17 @@ namespace RegistryFunctions.Storage.Sqlite;
 
 /// <summary>
 /// Copies the write-ahead log into the database beside the commits instead of in between. SQLite can begin the log anew
-/// only when all of it is copied and nothing was added meanwhile: so a thread copies the bulk, and the writer is asked to
-/// copy the little that came in the meantime (https://www.sqlite.org/wal.html#ckpt).
+/// only when all of it is copied and flushed and nothing was added meanwhile: so a thread copies and flushes until little
+/// is left, and the writer is asked to do that little (https://www.sqlite.org/wal.html#ckpt).
 /// </summary>
 internal sealed class SqliteCheckpointer : IDisposable
 {
+    // In pages: the writer copies so many within a few milliseconds.
+    private const int Little = 256;
+
+    // Publishes may come as fast as they are copied, and the log must not grow for ever.
+    private const int MaxRounds = 8;
+
     private readonly SqliteConnection _connection;
     private readonly Thread _thread;
     private readonly AutoResetEvent _wake = new(initialState: false);
@@ -36,9 +42,14 @@ internal sealed class SqliteCheckpointer : IDisposable
         return turn;
     }
 
-    /// <summary>Copies what it can without waiting for anybody.</summary>
-    public static void Copy(SqliteConnection connection) =>
-        _ = raw.sqlite3_wal_checkpoint_v2(connection.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out _, out _);
+    /// <summary>Copies what it can without waiting for anybody. Returns how many pages the log has.</summary>
+    public static int Copy(SqliteConnection connection)
+    {
+        // A failure is left to the next turn: until then the log grows, and nothing is lost.
+        _ = raw.sqlite3_wal_checkpoint_v2(
+            connection.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out int pages, out _);
+        return pages;
+    }
 
     /// <summary>Ends the thread and closes the connection.</summary>
     public void Dispose()
@@ -60,9 +71,25 @@ internal sealed class SqliteCheckpointer : IDisposable
                 return;
             }
 
-            // A failure is left to the next turn: until then the log grows, and nothing is lost.
-            Copy(_connection);
+            CopyBulk();
             _bulkIsCopied = true;
+        }
+    }
+
+    private void CopyBulk()
+    {
+        int copied = 0;
+        for (int round = 0; round < MaxRounds; round++)
+        {
+            int pages = Copy(_connection);
+            // SQLite does not flush a copy while the log grows.
+            SqliteFlush.Flush(_connection);
+            if (pages - copied <= Little)
+            {
+                return;
+            }
+
+            copied = pages;
         }
     }
 }
