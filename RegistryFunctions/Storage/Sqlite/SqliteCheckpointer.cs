@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
@@ -8,10 +9,13 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// only when all of it is copied and flushed and nothing was added meanwhile: so a thread copies and flushes until little
 /// is left, and the writer is asked to do that little (https://www.sqlite.org/wal.html#ckpt).
 /// </summary>
-internal sealed class SqliteCheckpointer : IDisposable
+internal sealed partial class SqliteCheckpointer : IDisposable
 {
     // In pages: the writer copies so many within a few milliseconds.
     private const int Little = 256;
+
+    // Publishes come before copying, but a machine that has much else to do must not keep the log from being copied.
+    private const int Niceness = 10;
 
     // Publishes may come as fast as they are copied, and the log must not grow for ever.
     private const int MaxRounds = 8;
@@ -63,6 +67,7 @@ internal sealed class SqliteCheckpointer : IDisposable
 
     private void Run()
     {
+        YieldToOthers();
         while (true)
         {
             _wake.WaitOne();
@@ -92,4 +97,16 @@ internal sealed class SqliteCheckpointer : IDisposable
             copied = pages;
         }
     }
+
+    // On Linux each thread has a priority of its own, whatever setpriority(2) says of processes.
+    private static void YieldToOthers()
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            _ = SetPriority(which: 0, who: 0, Niceness);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "setpriority")]
+    private static partial int SetPriority(int which, int who, int niceness);
 }

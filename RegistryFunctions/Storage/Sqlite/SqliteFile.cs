@@ -9,8 +9,8 @@ internal static class SqliteFile
     // SQLite waits this long for another process's lock before it gives up with SQLITE_BUSY.
     private const int BusyTimeoutMs = 5_000;
 
-    // Holds some twenty thousand bundles, or the inner pages of the trees of millions.
-    private const int ReaderCacheKiB = 20 * 1024;
+    // Holds ten thousand bundles, or the inner pages of the trees of millions.
+    private const int ReaderCacheKiB = 12 * 1024;
 
     /// <summary>
     /// Opens the file for writing, creating it and its parent folders where missing, and brings it to the
