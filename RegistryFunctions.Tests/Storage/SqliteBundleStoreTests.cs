@@ -72,15 +72,15 @@ public sealed class SqliteBundleStoreTests : IDisposable
     [Fact]
     public async Task A_publish_whose_caller_has_gone_is_not_written()
     {
-        await using SqliteBundleStore store = Open();
-        using var database = new Database(Db);
-        database.Execute("BEGIN IMMEDIATE");
+        using var clock = new HeldClock();
+        await using SqliteBundleStore store = Open(time: clock);
         var (first, gone) = (new Device(), new Device());
         Task published = PublishAsync(store, first, [1]).AsTask();
+        await clock.Asked;
         using var caller = new CancellationTokenSource();
         Task abandoned = store.PublishAsync(gone.Bundle([2]), caller.Token).AsTask();
         await caller.CancelAsync();
-        database.Execute("COMMIT");
+        clock.Release();
         await published;
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => abandoned);
         Assert.Null(await store.FindNewestAsync(gone.Id, CancellationToken.None));
@@ -89,9 +89,8 @@ public sealed class SqliteBundleStoreTests : IDisposable
     [Fact]
     public async Task A_queue_that_is_full_says_busy_at_once()
     {
-        await using SqliteBundleStore store = Open();
-        using var database = new Database(Db);
-        database.Execute("BEGIN IMMEDIATE");
+        using var clock = new HeldClock();
+        await using SqliteBundleStore store = Open(time: clock);
         VerifiedBundle bundle = new Device().Bundle([1]);
         var waiting = new List<Task>();
         StoreException? busy = null;
@@ -102,8 +101,8 @@ public sealed class SqliteBundleStoreTests : IDisposable
             busy = publish.Exception?.InnerException as StoreException;
         }
 
+        clock.Release();
         Assert.Equal(StoreFault.Busy, busy?.Fault);
-        database.Execute("COMMIT");
         await Task.WhenAll(waiting.SkipLast(1));
     }
 
@@ -200,8 +199,8 @@ public sealed class SqliteBundleStoreTests : IDisposable
         Assert.Equal(2, database.Scalar<long>("SELECT count(*) FROM bundle"));
     }
 
-    private SqliteBundleStore Open(int keep = 5, int windowDays = 90) => SqliteBundleStore.Open(
-        new SqliteStoreOptions(Db, keep, TimeSpan.FromDays(windowDays)), _time, NullLogger.Instance);
+    private SqliteBundleStore Open(int keep = 5, TimeProvider? time = null) => SqliteBundleStore.Open(
+        new SqliteStoreOptions(Db, keep, TimeSpan.FromDays(90)), time ?? _time, NullLogger.Instance);
 
     private static ValueTask<PublishOutcome> PublishAsync(SqliteBundleStore store, Device device, byte[] payload) =>
         store.PublishAsync(device.Bundle(payload), CancellationToken.None);
