@@ -145,7 +145,7 @@ public sealed class ErrorTests : IAsyncLifetime
 
         using var third = new TcpClient();
         await third.ConnectAsync(server.Url.Host, server.Url.Port);
-        Assert.Equal(0, await third.GetStream().ReadAsync(new byte[1]));
+        Assert.Equal(0, await third.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(TimeSpan.FromMinutes(1)));
     }
 
     [Fact]

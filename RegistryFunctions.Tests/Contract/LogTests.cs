@@ -47,7 +47,7 @@ public sealed class LogTests
         await AnswersAsync(HttpStatusCode.NoContent, server.PostAsync(publication));
         await AnswersAsync(HttpStatusCode.OK, server.GetAsync(_device.Hex));
         await AnswersAsync(HttpStatusCode.NotFound, server.GetAsync(_device.Hex[1..]));
-        await AnswersAsync(HttpStatusCode.NoContent, server.PublishAsync(_device, [1]));
+        await AnswersAsync(HttpStatusCode.NoContent, server.PublishAsync(_device, [.. Secret, 1]));
         await AnswersAsync(HttpStatusCode.Conflict, server.PostAsync(publication));
         await AnswersAsync(HttpStatusCode.BadRequest, server.PostAsync(Device.Json(_device.Hex, Secret, new byte[64])));
         await AnswersAsync(HttpStatusCode.BadRequest, server.PostAsync(publication[..^1]));

@@ -1,25 +1,44 @@
 namespace RegistryFunctions.Tests.Support;
 
 /// <summary>
-/// A clock that lets nobody go on who asks it, until released. The writer asks once it has taken what waits: so a test
-/// holds it there for as long as it needs.
+/// A clock that, while held, lets nobody go on who asks it until the test says so. The writer asks it once in every
+/// transaction: so a test holds the writer there, for as long as it needs and without a lock that times out.
 /// </summary>
-internal sealed class HeldClock : TimeProvider, IDisposable
+internal sealed class HeldClock(DateTimeOffset now, bool held = true) : TimeProvider, IDisposable
 {
-    private readonly TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly ManualResetEventSlim _released = new();
+    private readonly SemaphoreSlim _asked = new(0);
+    private readonly SemaphoreSlim _answers = new(0);
+    private volatile bool _held = held;
 
-    /// <summary>Completes when somebody waits for the time.</summary>
-    public Task Asked => _asked.Task;
+    public void Hold() => _held = true;
 
-    public void Release() => _released.Set();
+    /// <summary>Completes when somebody waits for the time, once for each.</summary>
+    public async Task AskedAsync() => Assert.True(await _asked.WaitAsync(TimeSpan.FromMinutes(1)));
+
+    /// <summary>Lets one go on.</summary>
+    public void Answer() => _answers.Release();
+
+    /// <summary>Lets everybody go on from now on.</summary>
+    public void Release()
+    {
+        _held = false;
+        Answer();
+    }
 
     public override DateTimeOffset GetUtcNow()
     {
-        _asked.TrySetResult();
-        _released.Wait();
-        return DateTimeOffset.UnixEpoch;
+        if (_held)
+        {
+            _asked.Release();
+            _answers.Wait();
+        }
+
+        return now;
     }
 
-    public void Dispose() => _released.Dispose();
+    public void Dispose()
+    {
+        _asked.Dispose();
+        _answers.Dispose();
+    }
 }
