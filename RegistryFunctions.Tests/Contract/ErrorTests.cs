@@ -209,6 +209,7 @@ public sealed class ErrorTests : IAsyncLifetime
         using HttpResponseMessage healed = await _server.PublishAsync(device, [2]);
         Assert.Equal(HttpStatusCode.NoContent, healed.StatusCode);
         Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+        Assert.Single(_server.Logs.Lines, line => line.Text.Contains("can be written again", StringComparison.Ordinal));
     }
 
     [Fact]
