@@ -109,11 +109,16 @@ public sealed class SqliteBundleStoreTests : IDisposable
     [Fact]
     public async Task Closing_writes_what_waits_and_then_says_busy()
     {
-        SqliteBundleStore store = Open();
+        using var clock = new HeldClock(_time.GetUtcNow());
+        SqliteBundleStore store = Open(time: clock);
         Device[] devices = [.. Enumerable.Range(0, 50).Select(_ => new Device())];
-        Task[] publishes = [.. devices.Select(device => PublishAsync(store, device, [1]).AsTask())];
-        await store.DisposeAsync();
-        await Task.WhenAll(publishes);
+        Task first = PublishAsync(store, devices[0], [1]).AsTask();
+        await clock.AskedAsync();
+        Task[] waiting = [.. devices[1..].Select(device => PublishAsync(store, device, [1]).AsTask())];
+        Thread closing = BeginToClose(store);
+        clock.Release();
+        closing.Join();
+        await Task.WhenAll([first, .. waiting]);
         StoreException busy = await Assert.ThrowsAsync<StoreException>(() => PublishAsync(store, devices[0], [2]).AsTask());
         Assert.Equal(StoreFault.Busy, busy.Fault);
         Assert.Equal([Db], Directory.GetFiles(_folder.Path));
@@ -188,15 +193,10 @@ public sealed class SqliteBundleStoreTests : IDisposable
         Task published = PublishAsync(store, new Device(), [1]).AsTask();
         await clock.AskedAsync();
         Task prune = store.PruneAsync(_time.GetUtcNow(), CancellationToken.None).AsTask();
-        Task closing = Task.Run(async () => await store.DisposeAsync());
-        while (IsOpen(store))
-        {
-            await Task.Yield();
-        }
-
+        Thread closing = BeginToClose(store);
         clock.Release();
         await published;
-        await closing;
+        closing.Join();
         StoreException busy = await Assert.ThrowsAsync<StoreException>(() => prune.WaitAsync(TimeSpan.FromMinutes(1)));
         Assert.Equal(StoreFault.Busy, busy.Fault);
     }
@@ -268,9 +268,18 @@ public sealed class SqliteBundleStoreTests : IDisposable
         Assert.Equal(2, database.Scalar<long>("SELECT count(*) FROM bundle"));
     }
 
-    // A closed store refuses at once; an open one queues the prune, whose caller has gone already.
-    private static bool IsOpen(SqliteBundleStore store) =>
-        store.PruneAsync(DateTimeOffset.MinValue, new CancellationToken(canceled: true)).AsTask() is { IsFaulted: false };
+    // Returns once the store takes no more requests and waits for its writer.
+    private static Thread BeginToClose(SqliteBundleStore store)
+    {
+        var closing = new Thread(() => store.DisposeAsync().AsTask().Wait());
+        closing.Start();
+        while (closing.IsAlive && closing.ThreadState != ThreadState.WaitSleepJoin)
+        {
+            Thread.Yield();
+        }
+
+        return closing;
+    }
 
     private SqliteBundleStore Open(int keep = 5, TimeProvider? time = null) => SqliteBundleStore.Open(
         new SqliteStoreOptions(Db, keep, TimeSpan.FromDays(90)), time ?? _time, NullLogger.Instance);
