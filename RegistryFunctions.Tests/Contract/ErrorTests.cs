@@ -1,7 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using RegistryFunctions.Storage;
 using RegistryFunctions.Tests.Support;
 
 namespace RegistryFunctions.Tests.Contract;
@@ -93,6 +96,59 @@ public sealed class ErrorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_client_that_leaves_while_its_publish_waits_in_the_queue_is_not_written()
+    {
+        WatchedStore watched = null!;
+        await using RegistryServer server = await RegistryServer.StartAsync(with: builder =>
+        {
+            ServiceDescriptor store = builder.Services.Single(service => service.ServiceType == typeof(IBundleStore));
+            builder.Services.AddSingleton<IBundleStore>(
+                provider => watched = new WatchedStore((IBundleStore)store.ImplementationFactory!(provider)));
+        });
+        var (gone, stays) = (new Device(), new Device());
+        using var other = new Database(server.Db);
+        other.Execute("BEGIN IMMEDIATE");
+        CancellationToken left;
+        using (var client = new TcpClient { LingerState = new LingerOption(enable: true, seconds: 0) })
+        {
+            await client.ConnectAsync(server.Url.Host, server.Url.Port);
+            string body = gone.Publication([1]);
+            await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
+                $"POST /v0/keypackage HTTP/1.1\r\nHost: x\r\nContent-Length: {body.Length}\r\n\r\n{body}"));
+            left = await watched.Queued;
+        }
+
+        var hasLeft = new TaskCompletionSource();
+        await using CancellationTokenRegistration registration = left.Register(hasLeft.SetResult);
+        await hasLeft.Task.WaitAsync(TimeSpan.FromMinutes(1));
+        other.Execute("COMMIT");
+        // It comes after the one that left, so that one's turn is over then.
+        using HttpResponseMessage published = await server.PublishAsync(stays, [2]);
+        Assert.Equal(HttpStatusCode.NoContent, published.StatusCode);
+        Assert.Null(await server.FetchAsync(gone));
+        Assert.Equal(1, server.Scalar("SELECT count(*) FROM bundle"));
+    }
+
+    [Fact]
+    public async Task One_connection_more_than_are_served_at_once_is_closed_unanswered()
+    {
+        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { MaxConnections = 2 });
+        byte[] request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"u8.ToArray();
+        using var first = new TcpClient();
+        using var second = new TcpClient();
+        foreach (TcpClient client in (TcpClient[])[first, second])
+        {
+            await client.ConnectAsync(server.Url.Host, server.Url.Port);
+            await client.GetStream().WriteAsync(request);
+            Assert.NotEqual(0, await client.GetStream().ReadAsync(new byte[1]));
+        }
+
+        using var third = new TcpClient();
+        await third.ConnectAsync(server.Url.Host, server.Url.Port);
+        Assert.Equal(0, await third.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(TimeSpan.FromMinutes(1)));
+    }
+
+    [Fact]
     public async Task A_file_removed_under_the_server_is_503_for_publishes_and_logged_once()
     {
         var device = new Device();
@@ -153,6 +209,7 @@ public sealed class ErrorTests : IAsyncLifetime
         using HttpResponseMessage healed = await _server.PublishAsync(device, [2]);
         Assert.Equal(HttpStatusCode.NoContent, healed.StatusCode);
         Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+        Assert.Single(_server.Logs.Lines, line => line.Text.Contains("can be written again", StringComparison.Ordinal));
     }
 
     [Fact]

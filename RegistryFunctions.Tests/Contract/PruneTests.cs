@@ -47,6 +47,32 @@ public sealed class PruneTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Another_limit_per_device_can_be_set()
+    {
+        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { MaxPerIdentity = 2 });
+        for (byte i = 0; i < 4; i++)
+        {
+            await server.PublishAsync(_device, [i]);
+        }
+
+        Assert.Equal("02,03", PayloadsIn(server));
+    }
+
+    [Fact]
+    public async Task The_limit_keeps_those_accepted_last_whatever_the_clock_said()
+    {
+        int[] days = [0, 9, -20, 3, -1, -300, 40, -2];
+        for (int i = 0; i < days.Length; i++)
+        {
+            _server.Time.AdjustTime(_server.Time.GetUtcNow().AddDays(days[i]));
+            await _server.PublishAsync(_device, [(byte)i]);
+        }
+
+        Assert.Equal("03,04,05,06,07", PayloadsIn(_server));
+        await _server.AssertServesAsync(_device, [7]);
+    }
+
+    [Fact]
     public async Task The_limit_counts_each_device_by_itself()
     {
         var other = new Device();
@@ -76,6 +102,21 @@ public sealed class PruneTests : IAsyncLifetime
         await _server.RestartAsync();
         await _server.Logs.NextAsync(PrunedEvent);
         Assert.Null(await _server.FetchAsync(_device));
+    }
+
+    [Theory]
+    [InlineData(90)]
+    [InlineData(86_400)]
+    public async Task The_timer_prunes_at_the_interval_that_is_set(int seconds)
+    {
+        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { PruneIntervalSecs = seconds });
+        await server.Logs.NextAsync(PrunedEvent);
+        DateTimeOffset start = server.Time.GetUtcNow();
+        server.Time.Advance(TimeSpan.FromSeconds(seconds - 1));
+        server.Time.Advance(TimeSpan.FromSeconds(1));
+        // A prune before its time would have looked back from there.
+        LogLine line = await server.Logs.NextAsync(PrunedEvent);
+        Assert.Contains($"received before {start.AddSeconds(seconds).AddDays(-30):u}", line.Text, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -116,5 +157,12 @@ public sealed class PruneTests : IAsyncLifetime
         _server.Time.AdjustTime(_server.Time.GetUtcNow().AddDays(40));
         Assert.StartsWith("Pruned 2 bundles", await _server.PruneAsync(), StringComparison.Ordinal);
         Assert.StartsWith("Pruned 0 bundles", await _server.PruneAsync(), StringComparison.Ordinal);
+    }
+
+    // In order of acceptance.
+    private static string PayloadsIn(RegistryServer server)
+    {
+        using var database = new Database(server.Db);
+        return database.Scalar<string>("SELECT group_concat(hex(payload)) FROM (SELECT payload FROM bundle ORDER BY seq)");
     }
 }

@@ -37,6 +37,16 @@ public sealed class RetrieveTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task Most_recent_does_not_depend_on_the_payload()
+    {
+        foreach (byte payload in (byte[])[100, 101, 99, 102, 98])
+        {
+            await _server.PublishAsync(_device, [payload]);
+            await _server.AssertServesAsync(_device, [payload]);
+        }
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(-3_650)]

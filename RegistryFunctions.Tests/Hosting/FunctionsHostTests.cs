@@ -1,5 +1,8 @@
 using System.Net;
 using System.Text.Json;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using RegistryFunctions.Storage.Sqlite;
 using RegistryFunctions.Tests.Support;
 
 namespace RegistryFunctions.Tests.Hosting;
@@ -11,6 +14,8 @@ public sealed class FunctionsHostTests : IDisposable
         """{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":null,"IsPastDue":false}},"Metadata":{"sys":{"MethodName":"Prune","UtcNow":"2026-01-01T00:00:00Z","RandGuid":"d1a3"}}}""";
 
     private readonly ScriptRoot _root = new();
+
+    private string Db => Path.Combine(_root.Path, ScriptRoot.SampleSettings["Registry__Db"]);
 
     public void Dispose() => _root.Dispose();
 
@@ -27,6 +32,30 @@ public sealed class FunctionsHostTests : IDisposable
         Assert.Equal("timerTrigger", prune.Type);
         Assert.Equal("", _root.RoutePrefix);
         Assert.True(_root.Forwards);
+        Assert.Equal("2.0", _root.Version);
+    }
+
+    [Theory]
+    [InlineData("Register")]
+    [InlineData("Retrieve")]
+    public void A_function_that_answers_HTTP_has_an_HTTP_output(string function)
+    {
+        FunctionBinding trigger = ScriptRoot.Triggers.Single(trigger => trigger.Function == function);
+        Assert.Single(
+            trigger.Bindings.EnumerateArray(),
+            binding => binding.GetProperty("type").GetString() == "http" && binding.GetProperty("direction").GetString() == "out");
+    }
+
+    [Fact]
+    public void A_deployment_keeps_what_the_host_needs_and_leaves_the_rest_behind()
+    {
+        string[] leftBehind = File.ReadAllLines(Repository.File(".funcignore"));
+        string[] needed = ["host.json", "bin", "bin/RegistryFunctions", "Register", "Retrieve", "Prune", "function.json"];
+        Assert.DoesNotContain(leftBehind, line => needed.Contains(line.Trim('/')));
+        foreach (string project in (string[])["/RegistryFunctions/", "/RegistryFunctions.*/", "local.settings*.json", "*.db"])
+        {
+            Assert.Contains(project, leftBehind);
+        }
     }
 
     [Fact]
@@ -61,8 +90,39 @@ public sealed class FunctionsHostTests : IDisposable
             await AssertTimerAnswerAsync(handler, trigger.Function);
         }
 
+        Assert.True(File.Exists(Db));
+        handler.Terminate();
+        await handler.ExitAsync();
         Assert.Empty(handler.Errors);
-        Assert.True(File.Exists(Path.Combine(_root.Path, ScriptRoot.SampleSettings["Registry__Db"])));
+        // The host's timer is the only one.
+        Assert.Single(handler.Output.Split('\n'), line => line.Contains("Pruned", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_timer_drops_what_is_older_than_the_retention()
+    {
+        var (old, fresh) = (new Device(), new Device());
+        await StoreAsync(old, DateTimeOffset.UtcNow.AddDays(-31));
+        await StoreAsync(fresh, DateTimeOffset.UtcNow.AddDays(-29));
+        await using RegistryProcess handler = _root.StartHandler();
+        await handler.ReadyAsync();
+        await AssertTimerAnswerAsync(handler, "Prune", "Pruned 1 bundles");
+        Assert.Null(await handler.FetchAsync(old));
+        Assert.NotNull(await handler.FetchAsync(fresh));
+    }
+
+    [Fact]
+    public async Task An_error_is_logged_on_standard_error_which_the_host_takes_for_one()
+    {
+        await using RegistryProcess handler = _root.StartHandler();
+        await handler.ReadyAsync();
+        File.Delete(Db);
+        using HttpResponseMessage refused = await handler.PublishAsync(new Device(), [1]);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        handler.Terminate();
+        await handler.ExitAsync();
+        Assert.Contains("Bundles can't be written", handler.Errors, StringComparison.Ordinal);
+        Assert.DoesNotContain("Bundles can't be written", handler.Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -79,7 +139,7 @@ public sealed class FunctionsHostTests : IDisposable
     {
         await using RegistryProcess handler = _root.StartHandler();
         await handler.ReadyAsync();
-        using (var other = new Database(Path.Combine(_root.Path, ScriptRoot.SampleSettings["Registry__Db"])))
+        using (var other = new Database(Db))
         {
             other.Execute("BEGIN IMMEDIATE");
             await AssertTimerAnswerAsync(handler, "Prune", "Pruning is put off to the next time: Busy");
@@ -116,11 +176,19 @@ public sealed class FunctionsHostTests : IDisposable
         Assert.Single(handler.Errors.Split('\n'));
     }
 
+    private async Task StoreAsync(Device device, DateTimeOffset received)
+    {
+        await using SqliteBundleStore store = SqliteBundleStore.Open(
+            new SqliteStoreOptions(Db, Keep: 5, ReplayWindow: TimeSpan.Zero), new FakeTimeProvider(received), NullLogger.Instance);
+        await store.PublishAsync(device.Bundle([1]), CancellationToken.None);
+    }
+
     private static async Task AssertTimerAnswerAsync(
         RegistryProcess handler, string function, string expected = "Pruned 0 bundles")
     {
         using HttpResponseMessage response = await handler.SendAsync(HttpMethod.Post, function, TimerCall);
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal("application/json", response.Content.Headers.ContentType?.MediaType);
         using JsonDocument json = JsonDocument.Parse(await response.Content.ReadAsStringAsync());
         Assert.Equal(JsonValueKind.Object, json.RootElement.GetProperty("Outputs").ValueKind);
         Assert.Equal(JsonValueKind.Null, json.RootElement.GetProperty("ReturnValue").ValueKind);

@@ -72,15 +72,15 @@ public sealed class SqliteBundleStoreTests : IDisposable
     [Fact]
     public async Task A_publish_whose_caller_has_gone_is_not_written()
     {
-        await using SqliteBundleStore store = Open();
-        using var database = new Database(Db);
-        database.Execute("BEGIN IMMEDIATE");
+        using var clock = new HeldClock(_time.GetUtcNow());
+        await using SqliteBundleStore store = Open(time: clock);
         var (first, gone) = (new Device(), new Device());
         Task published = PublishAsync(store, first, [1]).AsTask();
+        await clock.AskedAsync();
         using var caller = new CancellationTokenSource();
         Task abandoned = store.PublishAsync(gone.Bundle([2]), caller.Token).AsTask();
         await caller.CancelAsync();
-        database.Execute("COMMIT");
+        clock.Release();
         await published;
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => abandoned);
         Assert.Null(await store.FindNewestAsync(gone.Id, CancellationToken.None));
@@ -89,9 +89,8 @@ public sealed class SqliteBundleStoreTests : IDisposable
     [Fact]
     public async Task A_queue_that_is_full_says_busy_at_once()
     {
-        await using SqliteBundleStore store = Open();
-        using var database = new Database(Db);
-        database.Execute("BEGIN IMMEDIATE");
+        using var clock = new HeldClock(_time.GetUtcNow());
+        await using SqliteBundleStore store = Open(time: clock);
         VerifiedBundle bundle = new Device().Bundle([1]);
         var waiting = new List<Task>();
         StoreException? busy = null;
@@ -102,19 +101,24 @@ public sealed class SqliteBundleStoreTests : IDisposable
             busy = publish.Exception?.InnerException as StoreException;
         }
 
+        clock.Release();
         Assert.Equal(StoreFault.Busy, busy?.Fault);
-        database.Execute("COMMIT");
         await Task.WhenAll(waiting.SkipLast(1));
     }
 
     [Fact]
     public async Task Closing_writes_what_waits_and_then_says_busy()
     {
-        SqliteBundleStore store = Open();
+        using var clock = new HeldClock(_time.GetUtcNow());
+        SqliteBundleStore store = Open(time: clock);
         Device[] devices = [.. Enumerable.Range(0, 50).Select(_ => new Device())];
-        Task[] publishes = [.. devices.Select(device => PublishAsync(store, device, [1]).AsTask())];
-        await store.DisposeAsync();
-        await Task.WhenAll(publishes);
+        Task first = PublishAsync(store, devices[0], [1]).AsTask();
+        await clock.AskedAsync();
+        Task[] waiting = [.. devices[1..].Select(device => PublishAsync(store, device, [1]).AsTask())];
+        Thread closing = BeginToClose(store);
+        clock.Release();
+        closing.Join();
+        await Task.WhenAll([first, .. waiting]);
         StoreException busy = await Assert.ThrowsAsync<StoreException>(() => PublishAsync(store, devices[0], [2]).AsTask());
         Assert.Equal(StoreFault.Busy, busy.Fault);
         Assert.Equal([Db], Directory.GetFiles(_folder.Path));
@@ -139,14 +143,78 @@ public sealed class SqliteBundleStoreTests : IDisposable
     [Fact]
     public async Task Publishing_goes_on_between_the_steps_of_a_prune()
     {
-        await using SqliteBundleStore store = Open();
-        await Task.WhenAll(Enumerable.Range(0, 1_300).Select(_ => PublishAsync(store, new Device(), [1]).AsTask()));
-        _time.Advance(TimeSpan.FromDays(1));
-        Task<int> prune = store.PruneAsync(_time.GetUtcNow(), CancellationToken.None).AsTask();
+        using var clock = new HeldClock(_time.GetUtcNow(), held: false);
+        await using SqliteBundleStore store = Open(time: clock);
+        Device[] devices = [.. Enumerable.Range(0, 1_300).Select(_ => new Device())];
+        await Task.WhenAll(devices.Select(device => PublishAsync(store, device, [1]).AsTask()));
+        clock.Hold();
+        Task<int> prune = store.PruneAsync(_time.GetUtcNow().AddDays(1), CancellationToken.None).AsTask();
+        await clock.AskedAsync();
+        Task published = PublishAsync(store, devices[0], [2]).AsTask();
+        clock.Answer();
+        await clock.AskedAsync();
+        clock.Answer();
+        try
+        {
+            await published.WaitAsync(TimeSpan.FromMinutes(1));
+            Assert.False(prune.IsCompleted);
+        }
+        finally
+        {
+            // A writer that is still held could not be closed.
+            clock.Release();
+        }
+
+        Assert.Equal(1_301, await prune);
+    }
+
+    [Fact]
+    public async Task A_prune_whose_caller_has_gone_stops()
+    {
+        using var clock = new HeldClock(_time.GetUtcNow());
+        await using SqliteBundleStore store = Open(time: clock);
         var device = new Device();
-        await PublishAsync(store, device, [2]);
-        Assert.Equal(1_300, await prune);
+        Task published = PublishAsync(store, device, [1]).AsTask();
+        await clock.AskedAsync();
+        using var caller = new CancellationTokenSource();
+        Task abandoned = store.PruneAsync(DateTimeOffset.MaxValue, caller.Token).AsTask();
+        await caller.CancelAsync();
+        clock.Release();
+        await published;
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => abandoned);
         Assert.NotNull(await store.FindNewestAsync(device.Id, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Closing_ends_a_prune_that_waits_with_busy()
+    {
+        using var clock = new HeldClock(_time.GetUtcNow());
+        SqliteBundleStore store = Open(time: clock);
+        Task published = PublishAsync(store, new Device(), [1]).AsTask();
+        await clock.AskedAsync();
+        Task prune = store.PruneAsync(_time.GetUtcNow(), CancellationToken.None).AsTask();
+        Thread closing = BeginToClose(store);
+        clock.Release();
+        await published;
+        closing.Join();
+        StoreException busy = await Assert.ThrowsAsync<StoreException>(() => prune.WaitAsync(TimeSpan.FromMinutes(1)));
+        Assert.Equal(StoreFault.Busy, busy.Fault);
+    }
+
+    [Fact]
+    public async Task Two_stores_on_one_file_may_publish_at_once()
+    {
+        await using SqliteBundleStore one = Open();
+        await using SqliteBundleStore two = Open();
+        await Task.WhenAll(((SqliteBundleStore[])[one, two]).Select(store => Task.Run(async () =>
+        {
+            for (int i = 0; i < 100; i++)
+            {
+                await PublishAsync(store, new Device(), [1]);
+            }
+        })));
+        using var database = new Database(Db);
+        Assert.Equal(200, database.Scalar<long>("SELECT count(*) FROM bundle"));
     }
 
     [Fact]
@@ -200,8 +268,21 @@ public sealed class SqliteBundleStoreTests : IDisposable
         Assert.Equal(2, database.Scalar<long>("SELECT count(*) FROM bundle"));
     }
 
-    private SqliteBundleStore Open(int keep = 5, int windowDays = 90) => SqliteBundleStore.Open(
-        new SqliteStoreOptions(Db, keep, TimeSpan.FromDays(windowDays)), _time, NullLogger.Instance);
+    // Returns once the store takes no more requests and waits for its writer.
+    private static Thread BeginToClose(SqliteBundleStore store)
+    {
+        var closing = new Thread(() => store.DisposeAsync().AsTask().Wait());
+        closing.Start();
+        while (closing.IsAlive && closing.ThreadState != ThreadState.WaitSleepJoin)
+        {
+            Thread.Yield();
+        }
+
+        return closing;
+    }
+
+    private SqliteBundleStore Open(int keep = 5, TimeProvider? time = null) => SqliteBundleStore.Open(
+        new SqliteStoreOptions(Db, keep, TimeSpan.FromDays(90)), time ?? _time, NullLogger.Instance);
 
     private static ValueTask<PublishOutcome> PublishAsync(SqliteBundleStore store, Device device, byte[] payload) =>
         store.PublishAsync(device.Bundle(payload), CancellationToken.None);

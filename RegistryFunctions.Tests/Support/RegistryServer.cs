@@ -19,9 +19,10 @@ internal sealed class RegistryServer : IAsyncDisposable
 
     private readonly TestFolder _folder = new();
     private readonly RegistryOptions _options;
+    private readonly Action<WebApplicationBuilder>? _with;
     private WebApplication _app;
 
-    private RegistryServer(Func<RegistryOptions, RegistryOptions>? configure)
+    private RegistryServer(Func<RegistryOptions, RegistryOptions>? configure, Action<WebApplicationBuilder>? with)
     {
         var options = new RegistryOptions
         {
@@ -37,6 +38,7 @@ internal sealed class RegistryServer : IAsyncDisposable
             VerifyOnRead = false,
         };
         _options = configure?.Invoke(options) ?? options;
+        _with = with;
         _app = Build();
     }
 
@@ -48,9 +50,10 @@ internal sealed class RegistryServer : IAsyncDisposable
 
     public Uri Url => new(_app.Urls.Single());
 
-    public static async Task<RegistryServer> StartAsync(Func<RegistryOptions, RegistryOptions>? configure = null)
+    public static async Task<RegistryServer> StartAsync(
+        Func<RegistryOptions, RegistryOptions>? configure = null, Action<WebApplicationBuilder>? with = null)
     {
-        var server = new RegistryServer(configure);
+        var server = new RegistryServer(configure, with);
         await server._app.StartAsync();
         return server;
     }
@@ -122,8 +125,11 @@ internal sealed class RegistryServer : IAsyncDisposable
         _folder.Dispose();
     }
 
-    private WebApplication Build() =>
-        RegistryApp.Build(_options, host: null, Time, builder => builder.Logging.ClearProviders().AddProvider(Logs));
+    private WebApplication Build() => RegistryApp.Build(_options, host: null, Time, builder =>
+    {
+        builder.Logging.ClearProviders().AddProvider(Logs);
+        _with?.Invoke(builder);
+    });
 }
 
 /// <summary>What a contact does with an answer.</summary>

@@ -4,7 +4,11 @@ namespace RegistryFunctions.Tests.Support;
 
 /// <summary>One function.json: the folder it stands in names the function.</summary>
 internal sealed record FunctionBinding(
-    string Function, string Type, string? Route, string? AuthLevel, string? Schedule, IReadOnlyList<string> Methods);
+    string Function, string Type, string? Route, string? AuthLevel, string? Schedule, IReadOnlyList<string> Methods)
+{
+    /// <summary>The folder's own function.json, all of it.</summary>
+    public JsonElement Bindings => ScriptRoot.Read(Repository.File(Function, "function.json")).GetProperty("bindings");
+}
 
 /// <summary>
 /// Plays the Azure Functions host: reads host.json and every function.json of the repository, and starts the
@@ -23,6 +27,8 @@ internal sealed class ScriptRoot : IDisposable
     }
 
     public string Path => _folder.Path;
+
+    public string Version => _host.GetProperty("version").GetString()!;
 
     public string RoutePrefix => _host.GetProperty("extensions").GetProperty("http").GetProperty("routePrefix").GetString()!;
 
@@ -73,7 +79,7 @@ internal sealed class ScriptRoot : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static JsonElement Read(string file) => JsonDocument.Parse(File.ReadAllBytes(file)).RootElement;
+    internal static JsonElement Read(string file) => JsonDocument.Parse(File.ReadAllBytes(file)).RootElement;
 
     private static bool IsTrigger(JsonElement binding) =>
         binding.GetProperty("type").GetString()!.EndsWith("Trigger", StringComparison.Ordinal);
