@@ -27,6 +27,11 @@ internal static class Check
             Console.WriteLine(finding);
         }
 
+        if (rows.Damaged > rows.Findings.Count)
+        {
+            Console.WriteLine($"and {rows.Damaged - rows.Findings.Count} more");
+        }
+
         string[] wrong = [.. WrongWith(structure, rows, devices)];
         string known = devices?.ToString(CultureInfo.InvariantCulture) ?? "unknown";
         Console.WriteLine(

@@ -1,5 +1,7 @@
+using System.Buffers.Binary;
 using System.Text;
 using Microsoft.Data.Sqlite;
+using Microsoft.Win32.SafeHandles;
 using RegistryFunctions.Bundles;
 using SQLitePCL;
 
@@ -20,7 +22,7 @@ internal sealed class SqliteCheck : IDisposable
     private readonly string _path;
     private readonly SqliteConnection _connection;
     private readonly bool _inUse;
-    private readonly (long, DateTime) _stateBefore;
+    private readonly (long Length, DateTime Written) _stateBefore;
 
     private SqliteCheck(string path)
     {
@@ -37,6 +39,12 @@ internal sealed class SqliteCheck : IDisposable
     public IReadOnlyList<string> FindStructuralDamage(CancellationToken cancellationToken)
     {
         var found = new List<string>();
+        // Where there is a log, the end of the file may be in it.
+        if (!_inUse && LengthByHeader() is var length && length > _stateBefore.Length)
+        {
+            found.Add($"the file is cut off: it is {_stateBefore.Length} bytes long, not {length}");
+        }
+
         if (TryRead(() => ReadIntegrity(found), cancellationToken) is { } error)
         {
             found.Add(error);
@@ -78,6 +86,16 @@ internal sealed class SqliteCheck : IDisposable
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => _connection.Dispose();
+
+    // SQLite itself goes by what it finds (https://www.sqlite.org/fileformat.html#the_database_header).
+    private long LengthByHeader()
+    {
+        const int PageCount = 28;
+        Span<byte> pages = stackalloc byte[sizeof(uint)];
+        using SafeFileHandle file = File.OpenHandle(_path);
+        RandomAccess.Read(file, pages, PageCount);
+        return BinaryPrimitives.ReadUInt32BigEndian(pages) * _connection.Scalar<long>("PRAGMA page_size");
+    }
 
     private void ReadIntegrity(List<string> found)
     {
