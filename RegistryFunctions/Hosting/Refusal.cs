@@ -11,7 +11,7 @@ public static class Refusal
     /// <summary>The exit code of a refused start.</summary>
     public const int ExitCode = 2;
 
-    /// <summary>Runs <paramref name="run"/>; where settings, database or address stop it, says so and returns 2.</summary>
+    /// <summary>Runs <paramref name="run"/>; where arguments, settings, database or address stop it, says so and returns 2.</summary>
     public static async Task<int> GuardAsync(Func<Task<int>> run)
     {
         try

@@ -39,18 +39,14 @@ internal sealed class SqliteCheck : IDisposable
     public IReadOnlyList<string> FindStructuralDamage(CancellationToken cancellationToken)
     {
         var found = new List<string>();
-        // Where there is a log, the end of the file may be in it.
-        if (!_inUse && LengthByHeader() is var length && length > _stateBefore.Length)
-        {
-            found.Add($"the file is cut off: it is {_stateBefore.Length} bytes long, not {length}");
-        }
-
-        if (TryRead(() => ReadIntegrity(found), cancellationToken) is { } error)
-        {
-            found.Add(error);
-        }
-
-        return found;
+        string? error = TryRead(
+            () =>
+            {
+                CompareLength(found);
+                ReadIntegrity(found);
+            },
+            cancellationToken);
+        return error is null ? found : [.. found, error];
     }
 
     /// <summary>
@@ -88,13 +84,23 @@ internal sealed class SqliteCheck : IDisposable
     public void Dispose() => _connection.Dispose();
 
     // SQLite itself goes by what it finds (https://www.sqlite.org/fileformat.html#the_database_header).
-    private long LengthByHeader()
+    private void CompareLength(List<string> found)
     {
         const int PageCount = 28;
+        // Where there is a log, the end of the file may be in it.
+        if (_inUse)
+        {
+            return;
+        }
+
         Span<byte> pages = stackalloc byte[sizeof(uint)];
         using SafeFileHandle file = File.OpenHandle(_path);
         RandomAccess.Read(file, pages, PageCount);
-        return BinaryPrimitives.ReadUInt32BigEndian(pages) * _connection.Scalar<long>("PRAGMA page_size");
+        long length = BinaryPrimitives.ReadUInt32BigEndian(pages) * _connection.Scalar<long>("PRAGMA page_size");
+        if (_stateBefore.Length < length)
+        {
+            found.Add($"the file is cut off: it is {_stateBefore.Length} bytes long, not {length}");
+        }
     }
 
     private void ReadIntegrity(List<string> found)
