@@ -5,18 +5,18 @@ namespace RegistryFunctions.Hosting;
 /// <summary>A setting makes no sense. The message is one line that names it.</summary>
 public sealed class SettingException(string message) : Exception(message);
 
-/// <summary>How a start ends that can't go on as configured: one line on standard error that says what to do.</summary>
+/// <summary>How a start ends that can't go on as asked: one line on standard error that says what to do.</summary>
 public static class Refusal
 {
     /// <summary>The exit code of a refused start.</summary>
     public const int ExitCode = 2;
 
-    /// <summary>Runs <paramref name="serve"/>; where settings, database or address stop it, says so and returns 2.</summary>
-    public static async Task<int> GuardAsync(Func<Task<int>> serve)
+    /// <summary>Runs <paramref name="run"/>; where arguments, settings, database or address stop it, says so and returns 2.</summary>
+    public static async Task<int> GuardAsync(Func<Task<int>> run)
     {
         try
         {
-            return await serve();
+            return await run();
         }
         catch (Exception e) when (e is SettingException or StoreOpenException)
         {

@@ -20,9 +20,9 @@ public sealed record RegistryOptions
 
     private static readonly Setting<string> DbSetting = new(
         "--db", nameof(Db), "path", "keypackage-registry.db",
-        "SQLite file, on a local disk; created with its folders where missing",
+        "SQLite file, on a local disk; the server creates it with its folders where missing",
         "the path of a file",
-        (string text, out string? path) => !string.IsNullOrWhiteSpace(path = text) && !text.Contains('\0'));
+        (string text, out string? path) => IsPath(path = text));
 
     private static readonly Setting<int> MaxPerIdentitySetting = Number(
         "--max-per-identity", nameof(MaxPerIdentity), "n", 5, "Bundles kept per device", 1, 1_000);
@@ -94,6 +94,9 @@ public sealed record RegistryOptions
         ReplayWindowDaysSetting, MaxBodyBytesSetting, MaxConnectionsSetting, MaxDbBytesSetting, VerifyOnReadSetting,
     ];
 
+    /// <summary>The flag that names the SQLite file.</summary>
+    internal static Option DbFlag => DbSetting.Flag;
+
     /// <summary>Reads all settings where there is no command line.</summary>
     /// <exception cref="SettingException">A value makes no sense, or a variable names no setting.</exception>
     public static RegistryOptions FromConfiguration(IConfiguration configuration) => Read(flags: null, configuration);
@@ -102,16 +105,7 @@ public sealed record RegistryOptions
     /// <exception cref="SettingException">A value makes no sense, or a variable names no setting.</exception>
     internal static RegistryOptions Read(ParseResult? flags, IConfiguration configuration)
     {
-        IConfigurationSection section = configuration.GetSection(Section);
-        foreach (IConfigurationSection set in section.GetChildren())
-        {
-            if (!All.Any(setting => set.Key.Equals(setting.Name, StringComparison.OrdinalIgnoreCase)))
-            {
-                throw new SettingException(
-                    $"{Section}__{set.Key}: is no setting; there are {string.Join(", ", All.Select(setting => setting.Variable))}");
-            }
-        }
-
+        IConfigurationSection section = KnownSettings(configuration);
         return new RegistryOptions
         {
             Bind = BindSetting.Read(flags, section),
@@ -125,6 +119,30 @@ public sealed record RegistryOptions
             MaxDbBytes = MaxDbBytesSetting.Read(flags, section),
             VerifyOnRead = VerifyOnReadSetting.Read(flags, section),
         };
+    }
+
+    /// <summary>Reads the path of the SQLite file alone; what else is set need not make sense.</summary>
+    /// <exception cref="SettingException">It is no path, or a variable names no setting.</exception>
+    internal static string ReadDb(ParseResult flags, IConfiguration configuration) =>
+        DbSetting.Read(flags, KnownSettings(configuration));
+
+    /// <summary>Whether the text can be the path of a file.</summary>
+    internal static bool IsPath(string text) => !string.IsNullOrWhiteSpace(text) && !text.Contains('\0');
+
+    // A variable that is misspelt would leave a setting at its default in silence.
+    private static IConfigurationSection KnownSettings(IConfiguration configuration)
+    {
+        IConfigurationSection section = configuration.GetSection(Section);
+        foreach (IConfigurationSection set in section.GetChildren())
+        {
+            if (!All.Any(setting => set.Key.Equals(setting.Name, StringComparison.OrdinalIgnoreCase)))
+            {
+                throw new SettingException(
+                    $"{Section}__{set.Key}: is no setting; there are {string.Join(", ", All.Select(setting => setting.Variable))}");
+            }
+        }
+
+        return section;
     }
 
     private static Setting<T> Number<T>(

@@ -17,26 +17,21 @@ internal static class SqliteFile
     /// newest schema.
     /// </summary>
     /// <exception cref="StoreOpenException">The path can't hold a database; the message says why and what to do.</exception>
-    public static SqliteConnection OpenForWriting(string path, IReadOnlyList<string> migrations)
-    {
-        SqliteConnection? connection = null;
-        try
+    public static SqliteConnection OpenForWriting(string path, IReadOnlyList<string> migrations) => OpenOrRefuse(
+        path,
+        () =>
         {
             PrepareFolder(path);
-            connection = Open(path, SqliteOpenMode.ReadWriteCreate);
+            return Open(path, SqliteOpenMode.ReadWriteCreate);
+        },
+        connection =>
+        {
             SqliteSchema.RefuseForeign(connection, migrations);
             EnterWalMode(connection);
             SqliteSchema.Migrate(connection, migrations);
             // Not at a commit: see SqliteCheckpointer.
             connection.Execute("PRAGMA wal_autocheckpoint = 0");
-            return connection;
-        }
-        catch (Exception e) when (Explain(e) is { } reason)
-        {
-            connection?.Dispose();
-            throw new StoreOpenException($"{path}: {reason}", e);
-        }
-    }
+        });
 
     /// <summary>Opens the file, which must exist, for copying the write-ahead log into it.</summary>
     public static SqliteConnection OpenForCheckpoints(string path) => Open(path, SqliteOpenMode.ReadWrite);
@@ -50,6 +45,61 @@ internal static class SqliteFile
         connection.Execute($"PRAGMA cache_size = -{ReaderCacheKiB}");
         return connection;
     }
+
+    /// <summary>Opens the file of a registry, which must exist, for backing it up.</summary>
+    /// <exception cref="StoreOpenException">There is no such file, or it is no registry's.</exception>
+    public static SqliteConnection OpenForBackup(string path, IReadOnlyList<string> migrations) => OpenOrRefuse(
+        path,
+        () =>
+        {
+            RefuseMissing(path);
+            return OpenForReading(path);
+        },
+        connection => SqliteSchema.RefuseAllButRegistry(connection, migrations));
+
+    /// <summary>Opens an empty file that nobody else uses yet, to fill it with a copy of a database.</summary>
+    /// <remarks>
+    /// A copy that fails is thrown away, and one that succeeds is flushed, each as a whole. As nobody else uses it, there is
+    /// nobody to lock out, which a network drive may not be able to.
+    /// </remarks>
+    public static SqliteConnection OpenForCopy(string path) => Connect(
+        UriOf(path, "nolock=1"), SqliteOpenMode.ReadWrite, "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF");
+
+    /// <summary>
+    /// Opens the file of a registry for checking it, in use or not, damaged or not, and neither changes it nor puts files
+    /// beside it.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="migrations">The schema.</param>
+    /// <param name="inUse">Whether the file has a write-ahead log, so that others may change it meanwhile.</param>
+    /// <exception cref="StoreOpenException">There is no such file, or it is no registry's.</exception>
+    public static SqliteConnection OpenForCheck(string path, IReadOnlyList<string> migrations, out bool inUse)
+    {
+        bool hasLog = inUse = HasLog(path);
+        return OpenOrRefuse(
+            path,
+            () =>
+            {
+                RefuseMissing(path);
+                if (hasLog && !File.Exists($"{path}-shm"))
+                {
+                    throw new StoreOpenException(
+                        "has its -wal file beside it, but not its -shm: copy all three, or better use the backup command");
+                }
+
+                // Without a log all is in the one file. Even a reader would begin a log, unless told that none is needed.
+                return Connect(hasLog ? path : UriOf(path, "immutable=1"), SqliteOpenMode.ReadOnly);
+            },
+            connection =>
+            {
+                // Lets SQLite read a file that is shorter than it says (https://www.sqlite.org/pragma.html#pragma_writable_schema).
+                connection.Execute("PRAGMA writable_schema = ON");
+                SqliteSchema.RefuseAllButRegistry(connection, migrations);
+            });
+    }
+
+    /// <summary>Whether there is a write-ahead log beside the file.</summary>
+    public static bool HasLog(string path) => File.Exists($"{path}-wal");
 
     /// <summary>What an error of SQLite says about the store, or null where it is about the statement alone.</summary>
     public static StoreFault? FaultOf(SqliteException e) => e.SqliteErrorCode switch
@@ -77,7 +127,26 @@ internal static class SqliteFile
         raw.sqlite3_config(raw.SQLITE_CONFIG_MEMSTATUS, 0);
     }
 
-    private static SqliteConnection Open(string path, SqliteOpenMode mode)
+    private static SqliteConnection OpenOrRefuse(string path, Func<SqliteConnection> open, Action<SqliteConnection> prepare)
+    {
+        SqliteConnection? connection = null;
+        try
+        {
+            connection = open();
+            prepare(connection);
+            return connection;
+        }
+        catch (Exception e) when (Explain(e) is { } reason)
+        {
+            connection?.Dispose();
+            throw new StoreOpenException($"{path}: {reason}", e);
+        }
+    }
+
+    private static SqliteConnection Open(string path, SqliteOpenMode mode) =>
+        Connect(path, mode, "PRAGMA synchronous = FULL");
+
+    private static SqliteConnection Connect(string path, SqliteOpenMode mode, params ReadOnlySpan<string> pragmas)
     {
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {
@@ -91,7 +160,11 @@ internal static class SqliteFile
         {
             connection.Open();
             connection.Execute($"PRAGMA busy_timeout = {BusyTimeoutMs}");
-            connection.Execute("PRAGMA synchronous = FULL");
+            foreach (string pragma in pragmas)
+            {
+                connection.Execute(pragma);
+            }
+
             return connection;
         }
         catch
@@ -100,6 +173,10 @@ internal static class SqliteFile
             throw;
         }
     }
+
+    // A path as SQLite's parameters need it (https://www.sqlite.org/uri.html).
+    private static string UriOf(string path, string parameter) =>
+        $"file:{string.Join('/', path.Split('/').Select(Uri.EscapeDataString))}?{parameter}";
 
     // Write-ahead logging: readers do not wait for the writer, nor it for them (https://www.sqlite.org/wal.html).
     private static void EnterWalMode(SqliteConnection connection)
@@ -112,16 +189,29 @@ internal static class SqliteFile
 
     private static void PrepareFolder(string path)
     {
-        if (Directory.Exists(path))
-        {
-            throw new StoreOpenException("is a folder: name a file in it");
-        }
-
+        RefuseFolder(path);
         string folder = Path.GetDirectoryName(path)!;
         Directory.CreateDirectory(folder);
         if (IsOnNetworkDrive(folder))
         {
             throw new StoreOpenException("is on a network file system, where SQLite loses data: name a file on a local disk");
+        }
+    }
+
+    private static void RefuseMissing(string path)
+    {
+        RefuseFolder(path);
+        if (!File.Exists(path))
+        {
+            throw new StoreOpenException("there is no such file: name the file of a registry");
+        }
+    }
+
+    private static void RefuseFolder(string path)
+    {
+        if (Directory.Exists(path))
+        {
+            throw new StoreOpenException("is a folder: name a file in it");
         }
     }
 
@@ -135,8 +225,8 @@ internal static class SqliteFile
         return IsNetworkFileSystem(new DriveInfo(folder).DriveFormat);
     }
 
-    // One line that says what is wrong with the path and what to do, or null for a bug.
-    private static string? Explain(Exception e) => e switch
+    /// <summary>One line that says what is wrong with a file and what to do, or null for a bug.</summary>
+    public static string? Explain(Exception e) => e switch
     {
         StoreOpenException => e.Message,
         UnauthorizedAccessException => "no right to create its folder: name a file in a folder this user can write to",

@@ -39,20 +39,9 @@ internal sealed class SqliteReader(SqliteConnection connection) : IDisposable
         connection.Dispose();
     }
 
-    // SQLite does not checksum its pages, so the row does.
-    private Bundle ReadBundle(in DeviceId device)
-    {
-        ReadOnlySpan<byte> signatureBytes = _newest.Blob(0);
-        ReadOnlySpan<byte> payload = _newest.Blob(1);
-        long digest = _newest.Int64(2);
-        if (signatureBytes.Length != Signature.Size || Digest.OfPayload(payload) != digest)
-        {
-            throw Damaged();
-        }
-
-        var signature = new Signature(signatureBytes);
-        return Digest.OfRow(device, signature, digest) == _newest.Int64(3)
-            ? new Bundle(payload.ToArray(), signature)
+    private Bundle ReadBundle(in DeviceId device) =>
+        StoredBundle.TryRead(
+            device, _newest.Blob(0), _newest.Blob(1), digest: _newest.Int64(2), checksum: _newest.Int64(3), out Bundle? bundle)
+            ? bundle
             : throw Damaged();
-    }
 }

@@ -51,6 +51,14 @@ internal static class SqliteSchema
         Check(connection, migrations);
     }
 
+    /// <summary>Refuses what <see cref="RefuseForeign"/> refuses, and an empty database.</summary>
+    /// <exception cref="StoreOpenException">The database is refused.</exception>
+    public static void RefuseAllButRegistry(SqliteConnection connection, IReadOnlyList<string> migrations)
+    {
+        RefuseOtherProgram(connection.Scalar<long>("PRAGMA application_id"));
+        RefuseNewer(connection.Scalar<long>("PRAGMA user_version"), migrations);
+    }
+
     /// <summary>Brings a new or older database to the newest version in one transaction.</summary>
     public static void Migrate(SqliteConnection connection, IReadOnlyList<string> migrations)
     {
@@ -77,12 +85,24 @@ internal static class SqliteSchema
     {
         long applicationId = connection.Scalar<long>("PRAGMA application_id");
         bool isNew = applicationId == 0 && connection.Scalar<long>("SELECT count(*) FROM sqlite_schema") == 0;
-        if (!isNew && applicationId != ApplicationId)
+        if (!isNew)
+        {
+            RefuseOtherProgram(applicationId);
+        }
+
+        RefuseNewer(connection.Scalar<long>("PRAGMA user_version"), migrations);
+    }
+
+    private static void RefuseOtherProgram(long applicationId)
+    {
+        if (applicationId != ApplicationId)
         {
             throw new StoreOpenException("is a database of another program: name another file");
         }
+    }
 
-        long version = connection.Scalar<long>("PRAGMA user_version");
+    private static void RefuseNewer(long version, IReadOnlyList<string> migrations)
+    {
         if (version > migrations.Count)
         {
             throw new StoreOpenException(string.Create(

@@ -1,0 +1,149 @@
+using System.Runtime.InteropServices;
+using Microsoft.Data.Sqlite;
+using Microsoft.Win32.SafeHandles;
+using SQLitePCL;
+
+namespace RegistryFunctions.Storage.Sqlite;
+
+/// <summary>What a backup holds.</summary>
+/// <param name="Bundles">How many bundles.</param>
+/// <param name="Bytes">The size of its file.</param>
+internal sealed record BackupContent(long Bundles, long Bytes);
+
+/// <summary>
+/// Copies the database to a new file while others read and write it (https://www.sqlite.org/backup.html).
+/// </summary>
+internal static partial class SqliteBackup
+{
+    // Four MiB: often enough to show progress and to be cancelled.
+    private const int PagesPerStep = 1_024;
+
+    // An extended result code has its primary one in its lowest byte (https://www.sqlite.org/rescode.html).
+    private const int PrimaryCode = 0xFF;
+
+    /// <summary>
+    /// Copies what <paramref name="source"/> holds now to <paramref name="target"/>, which appears when it is complete and
+    /// durable, and else not at all. It is one file that a store can be opened on.
+    /// </summary>
+    /// <param name="source">The file of a registry.</param>
+    /// <param name="target">A file that does not exist.</param>
+    /// <param name="progress">Told the share that is done, from 0 to 1.</param>
+    /// <param name="cancellationToken">Ends it, leaving nothing behind.</param>
+    /// <exception cref="StoreOpenException">There is no registry at the source, or the target can't be created.</exception>
+    /// <exception cref="StoreException">It failed under way.</exception>
+    public static BackupContent Copy(
+        string source, string target, Action<double> progress, CancellationToken cancellationToken)
+    {
+        source = Path.GetFullPath(source);
+        target = Path.GetFullPath(target);
+        using SqliteConnection database = SqliteFile.OpenForBackup(source, SqliteSchema.Migrations);
+        RefuseTaken(target);
+        string partial = CreatePartial(source, target);
+        try
+        {
+            long bundles = CopyPages(database, partial, progress, cancellationToken);
+            Flush(partial, FileAccess.ReadWrite);
+            cancellationToken.ThrowIfCancellationRequested();
+            RefuseTaken(target);
+            File.Move(partial, target, overwrite: false);
+            FlushFolderOf(target);
+            return new BackupContent(bundles, new FileInfo(target).Length);
+        }
+        catch (SqliteException e) when (SqliteFile.FaultOf(e) is { } fault && e.SqliteErrorCode != raw.SQLITE_CORRUPT)
+        {
+            throw new StoreException(fault, $"{target}: {SqliteFile.Explain(e)}", e);
+        }
+        catch (SqliteException e)
+        {
+            throw new StoreException(StoreFault.Unavailable, $"{source}: can't be backed up: {e.Message}", e);
+        }
+        catch (IOException e)
+        {
+            throw new StoreException(StoreFault.Unavailable, $"{target}: can't be written: {e.Message}", e);
+        }
+        finally
+        {
+            File.Delete(partial);
+        }
+    }
+
+    // A log or a journal of an earlier database would be taken for the backup's own, and replayed into it.
+    private static void RefuseTaken(string target)
+    {
+        foreach (string taken in (string[])[target, $"{target}-wal", $"{target}-journal"])
+        {
+            if (Path.Exists(taken))
+            {
+                throw new StoreOpenException($"{taken}: exists already, and a backup overwrites nothing: name a new file");
+            }
+        }
+    }
+
+    // Beside the target, so that giving it its name is one step. Who can't read the source can't read the copy either.
+    private static string CreatePartial(string source, string target)
+    {
+        string partial = $"{target}.{Guid.NewGuid():N}.partial";
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = File.GetUnixFileMode(source);
+        }
+
+        try
+        {
+            new FileStream(partial, options).Dispose();
+            return partial;
+        }
+        catch (DirectoryNotFoundException e)
+        {
+            throw new StoreOpenException($"{target}: its folder does not exist: create it, or name a file in another", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new StoreOpenException(
+                $"{target}: can't be created: name a file in a folder that this user can write to", e);
+        }
+    }
+
+    // Returns how many bundles were copied.
+    private static long CopyPages(
+        SqliteConnection database, string partial, Action<double> progress, CancellationToken cancellationToken)
+    {
+        // One snapshot from begin to end. Without it, SQLite would begin anew whenever somebody else has written between two
+        // steps, and so under load never end. Meanwhile the write-ahead log is not begun anew.
+        using SqliteTransaction snapshot = database.BeginTransaction(deferred: true);
+        long bundles = database.Scalar<long>("SELECT count(*) FROM bundle");
+        using SqliteConnection copy = SqliteFile.OpenForCopy(partial);
+        using sqlite3_backup backup = raw.sqlite3_backup_init(copy.Handle, "main", database.Handle, "main");
+        int code;
+        while ((code = raw.sqlite3_backup_step(backup, PagesPerStep)) == raw.SQLITE_OK)
+        {
+            progress(1 - ((double)raw.sqlite3_backup_remaining(backup) / raw.sqlite3_backup_pagecount(backup)));
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+
+        return code == raw.SQLITE_DONE
+            ? bundles
+            : throw new SqliteException(raw.sqlite3_errstr(code).utf8_to_string(), code & PrimaryCode, code);
+    }
+
+    private static void Flush(string path, FileAccess access)
+    {
+        using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, access);
+        RandomAccess.FlushToDisk(file);
+    }
+
+    // The name is durable once its folder is. The framework opens no folders.
+    private static void FlushFolderOf(string path)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            using SafeFileHandle folder = OpenFile(Path.GetDirectoryName(path)!, flags: 0);
+            RandomAccess.FlushToDisk(folder);
+        }
+    }
+
+    // open(2) with O_RDONLY, which is 0 on every architecture.
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial SafeFileHandle OpenFile(string path, int flags);
+}

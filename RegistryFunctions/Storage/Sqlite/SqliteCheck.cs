@@ -1,0 +1,222 @@
+using System.Buffers.Binary;
+using System.Text;
+using Microsoft.Data.Sqlite;
+using Microsoft.Win32.SafeHandles;
+using RegistryFunctions.Bundles;
+using SQLitePCL;
+
+namespace RegistryFunctions.Storage.Sqlite;
+
+/// <summary>
+/// Looks for damage in the file of a registry, one in use or a backup, without changing anything of it or beside it.
+/// </summary>
+internal sealed class SqliteCheck : IDisposable
+{
+    // How much is told of each kind of finding.
+    private const int MostFindings = 20;
+
+    // What is read at once and then verified by all cores.
+    private const int RowsPerBatch = 1_000;
+    private const int BytesPerBatch = 16 * 1024 * 1024;
+
+    private readonly string _path;
+    private readonly SqliteConnection _connection;
+    private readonly bool _inUse;
+    private readonly (long Length, DateTime Written) _stateBefore;
+
+    private SqliteCheck(string path)
+    {
+        _path = path;
+        _stateBefore = State();
+        _connection = SqliteFile.OpenForCheck(path, SqliteSchema.Migrations, out _inUse);
+    }
+
+    /// <summary>Opens the file.</summary>
+    /// <exception cref="StoreOpenException">There is no such file, or it is no registry's.</exception>
+    public static SqliteCheck Open(string path) => new(Path.GetFullPath(path));
+
+    /// <summary>What SQLite finds wrong with its pages, tables and indexes, a line each; the first twenty.</summary>
+    public IReadOnlyList<string> FindStructuralDamage(CancellationToken cancellationToken)
+    {
+        var found = new List<string>();
+        string? error = TryRead(
+            () =>
+            {
+                CompareLength(found);
+                ReadIntegrity(found);
+            },
+            cancellationToken);
+        return error is null ? found : [.. found, error];
+    }
+
+    /// <summary>
+    /// Verifies the checksum and the signature of every bundle that is there at the start. Reads some at a time, so that the
+    /// write-ahead log of a file in use can be begun anew meanwhile.
+    /// </summary>
+    /// <param name="progress">Told the share that is done, from 0 to 1.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public CheckedRows VerifyRows(Action<double> progress, CancellationToken cancellationToken)
+    {
+        var rows = new CheckedRows(MostFindings);
+        rows.Unreadable = TryRead(() => VerifyRows(rows, progress, cancellationToken), cancellationToken);
+        return rows;
+    }
+
+    /// <summary>How many devices there are; null where the file is too damaged to tell.</summary>
+    public long? CountDevices(CancellationToken cancellationToken)
+    {
+        long? devices = null;
+        TryRead(() => devices = _connection.Scalar<long>("SELECT count(DISTINCT device) FROM bundle"), cancellationToken);
+        return devices;
+    }
+
+    /// <summary>Refuses what was found where a file that nobody used when it was opened was used since.</summary>
+    /// <exception cref="StoreOpenException">The file was changed.</exception>
+    public void RefuseChanged()
+    {
+        if (!_inUse && (SqliteFile.HasLog(_path) || State() != _stateBefore))
+        {
+            throw new StoreOpenException($"{_path}: a registry was started on it meanwhile: check it again");
+        }
+    }
+
+    /// <summary>Closes the file.</summary>
+    public void Dispose() => _connection.Dispose();
+
+    // SQLite itself goes by what it finds (https://www.sqlite.org/fileformat.html#the_database_header).
+    private void CompareLength(List<string> found)
+    {
+        const int PageCount = 28;
+        // Where there is a log, the end of the file may be in it.
+        if (_inUse)
+        {
+            return;
+        }
+
+        Span<byte> pages = stackalloc byte[sizeof(uint)];
+        using SafeFileHandle file = File.OpenHandle(_path);
+        RandomAccess.Read(file, pages, PageCount);
+        long length = BinaryPrimitives.ReadUInt32BigEndian(pages) * _connection.Scalar<long>("PRAGMA page_size");
+        if (_stateBefore.Length < length)
+        {
+            found.Add($"the file is cut off: it is {_stateBefore.Length} bytes long, not {length}");
+        }
+    }
+
+    private void ReadIntegrity(List<string> found)
+    {
+        using var integrity = new SqliteStatement(_connection, $"PRAGMA integrity_check({MostFindings})");
+        while (integrity.Step())
+        {
+            string text = Encoding.UTF8.GetString(integrity.Blob(0));
+            if (text != "ok")
+            {
+                found.AddRange(text.Split('\n'));
+            }
+        }
+    }
+
+    private void VerifyRows(CheckedRows rows, Action<double> progress, CancellationToken cancellationToken)
+    {
+        long last = _connection.Scalar<long>("SELECT coalesce(max(seq), 0) FROM bundle");
+        using var next = new SqliteStatement(
+            _connection,
+            "SELECT seq, device, signature, payload, digest, checksum FROM bundle WHERE seq > ? AND seq <= ? ORDER BY seq");
+        var parallel = new ParallelOptions { CancellationToken = cancellationToken };
+        while (ReadBatch(next, rows.LastSeq, last) is { Count: > 0 } batch)
+        {
+            var damage = new string?[batch.Count];
+            Parallel.For(0, batch.Count, parallel, i => damage[i] = DamageOf(batch[i].Submission));
+            for (int i = 0; i < batch.Count; i++)
+            {
+                rows.Add(batch[i].Seq, damage[i]);
+            }
+
+            progress((double)rows.LastSeq / last);
+        }
+    }
+
+    private static List<Row> ReadBatch(SqliteStatement next, long after, long last)
+    {
+        var batch = new List<Row>(RowsPerBatch);
+        next.Bind(1, after).Bind(2, last);
+        try
+        {
+            int bytes = 0;
+            while (batch.Count < RowsPerBatch && bytes < BytesPerBatch && next.Step())
+            {
+                Row row = ReadRow(next);
+                if (row.Seq <= after)
+                {
+                    throw new SqliteException("rows are out of order", raw.SQLITE_CORRUPT);
+                }
+
+                batch.Add(row);
+                bytes += row.Submission?.Bundle.Payload.Length ?? 0;
+                after = row.Seq;
+            }
+
+            return batch;
+        }
+        finally
+        {
+            next.Reset();
+        }
+    }
+
+    private static Row ReadRow(SqliteStatement next)
+    {
+        Submission? submission = null;
+        ReadOnlySpan<byte> device = next.Blob(1);
+        if (device.Length == DeviceId.Size)
+        {
+            var id = new DeviceId(device);
+            if (StoredBundle.TryRead(id, next.Blob(2), next.Blob(3), next.Int64(4), next.Int64(5), out Bundle? bundle))
+            {
+                submission = new Submission(id, bundle);
+            }
+        }
+
+        return new Row(next.Int64(0), submission);
+    }
+
+    // Returns what is wrong, or null.
+    private static string? DamageOf(Submission? stored) =>
+        stored is null ? "is not what was stored: its checksum differs"
+        : VerifiedBundle.TryVerify(stored, out _) ? null
+        : "its signature does not verify";
+
+    // Returns what the damage stopped it with, or null.
+    private string? TryRead(Action read, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        using CancellationTokenRegistration interruption =
+            cancellationToken.Register(() => raw.sqlite3_interrupt(_connection.Handle));
+        try
+        {
+            read();
+            return null;
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode == raw.SQLITE_INTERRUPT)
+        {
+            throw new OperationCanceledException(e.Message, e, cancellationToken);
+        }
+        catch (SqliteException e) when (SqliteFile.FaultOf(e) == StoreFault.Busy)
+        {
+            throw new StoreOpenException($"{_path}: {SqliteFile.Explain(e)}", e);
+        }
+        catch (SqliteException e)
+        {
+            return e.Message;
+        }
+    }
+
+    private (long Length, DateTime Written) State()
+    {
+        var file = new FileInfo(_path);
+        return file.Exists ? (file.Length, file.LastWriteTimeUtc) : default;
+    }
+
+    // Without a submission where the row is not what was stored.
+    private readonly record struct Row(long Seq, Submission? Submission);
+}
