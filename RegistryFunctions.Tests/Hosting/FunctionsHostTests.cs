@@ -89,6 +89,29 @@ public sealed class FunctionsHostTests : IDisposable
     }
 
     [Fact]
+    public async Task Behind_the_host_clients_are_limited_by_X_Forwarded_For_and_the_timer_is_not()
+    {
+        await using RegistryProcess handler = _root.StartHandler(
+            ("Registry__MaxRequestsPerMinute", "1"), ("Registry__TrustedProxies", "127.0.0.1"));
+        await handler.ReadyAsync();
+        string path = $"v0/keypackage/{new Device().Hex}";
+        foreach ((string client, HttpStatusCode expected) in ((string, HttpStatusCode)[])
+            [
+                ("198.51.100.1:50001", HttpStatusCode.NotFound),
+                ("198.51.100.1:50002", HttpStatusCode.TooManyRequests),
+                ("198.51.100.2:50001", HttpStatusCode.NotFound),
+            ])
+        {
+            using HttpResponseMessage response = await handler.SendAsync(
+                HttpMethod.Get, path, with: request => request.Headers.Add("X-Forwarded-For", client));
+            Assert.Equal(expected, response.StatusCode);
+        }
+
+        await AssertTimerAnswerAsync(handler, "Prune");
+        await AssertTimerAnswerAsync(handler, "Prune");
+    }
+
+    [Fact]
     public async Task Settings_of_the_host_are_in_force()
     {
         await using RegistryProcess handler = _root.StartHandler(("Registry__MaxPerIdentity", "2"), ("Registry__RetentionDays", "7"));

@@ -35,6 +35,9 @@ internal sealed class RegistryServer : IAsyncDisposable
             MaxConnections = 20_000,
             MaxDbBytes = 0,
             VerifyOnRead = false,
+            MaxRequestsPerMinute = 0,
+            MaxPublishesPerHour = 0,
+            TrustedProxies = [],
         };
         _options = configure?.Invoke(options) ?? options;
         _app = Build();

@@ -96,9 +96,12 @@ public static partial class RegistryApp
 
     private static void MapFunctions(this WebApplication app, FunctionsHost? host)
     {
-        app.MapPost(Register.Route, app.Services.GetRequiredService<Register>().InvokeAsync);
+        AddressLimit limit = app.Services.GetRequiredService<AddressLimit>();
+        app.MapPost(Register.Route, limit.Around(app.Services.GetRequiredService<Register>().InvokeAsync));
         app.MapMethods(
-            Retrieve.Route, [HttpMethods.Get, HttpMethods.Head], app.Services.GetRequiredService<Retrieve>().InvokeAsync);
+            Retrieve.Route,
+            [HttpMethods.Get, HttpMethods.Head],
+            limit.Around(app.Services.GetRequiredService<Retrieve>().InvokeAsync));
         if (host is not null)
         {
             // Only the host can reach this: it listens for the world, the handler on loopback alone.

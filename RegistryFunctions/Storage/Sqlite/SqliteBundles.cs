@@ -132,6 +132,12 @@ internal sealed class SqliteBundles : IDisposable
             return PublishOutcome.Replayed;
         }
 
+        // Not earlier: anyone can post a device's bundles again, and must not use up its allowance by that.
+        if (_options.MayAdd?.Invoke(verified.Device) == false)
+        {
+            return PublishOutcome.TooMany;
+        }
+
         _insert
             .Bind(1, device)
             .Bind(2, received.ToUnixTimeMilliseconds())
