@@ -15,5 +15,7 @@ internal sealed class NoStore : IBundleStore
     public ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
         ValueTask.FromResult(0);
 
+    public ValueTask ProbeAsync() => ValueTask.CompletedTask;
+
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -17,9 +17,11 @@ public sealed class FunctionsHostTests : IDisposable
     [Fact]
     public void The_functions_have_the_routes_and_methods_of_the_contract()
     {
-        Assert.Equal(["Prune", "Register", "Retrieve"], ScriptRoot.Triggers.Select(trigger => trigger.Function));
-        (FunctionBinding prune, FunctionBinding register, FunctionBinding retrieve) =
-            (ScriptRoot.Triggers[0], ScriptRoot.Triggers[1], ScriptRoot.Triggers[2]);
+        Assert.Equal(["Health", "Prune", "Register", "Retrieve"], ScriptRoot.Triggers.Select(trigger => trigger.Function));
+        (FunctionBinding health, FunctionBinding prune, FunctionBinding register, FunctionBinding retrieve) =
+            (ScriptRoot.Triggers[0], ScriptRoot.Triggers[1], ScriptRoot.Triggers[2], ScriptRoot.Triggers[3]);
+        Assert.Equal(("httpTrigger", "health/{probe}", "anonymous"), (health.Type, health.Route, health.AuthLevel));
+        Assert.Equal(["get", "head"], health.Methods);
         Assert.Equal(("httpTrigger", "v0/keypackage", "anonymous"), (register.Type, register.Route, register.AuthLevel));
         Assert.Equal(["post"], register.Methods);
         Assert.Equal(("httpTrigger", "v0/keypackage/{device_id}", "anonymous"), (retrieve.Type, retrieve.Route, retrieve.AuthLevel));
@@ -47,7 +49,9 @@ public sealed class FunctionsHostTests : IDisposable
         {
             foreach (string method in trigger.Methods)
             {
-                string path = trigger.Route!.Replace("{device_id}", device.Hex, StringComparison.Ordinal);
+                string path = trigger.Route!
+                    .Replace("{device_id}", device.Hex, StringComparison.Ordinal)
+                    .Replace("{probe}", "ready", StringComparison.Ordinal);
                 using HttpResponseMessage response = await handler.SendAsync(
                     new HttpMethod(method.ToUpperInvariant()), path, method == "post" ? device.Publication([1]) : null);
                 Assert.True(response.IsSuccessStatusCode, $"{method} {path}: {response.StatusCode}");

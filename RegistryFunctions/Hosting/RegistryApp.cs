@@ -102,6 +102,8 @@ public static partial class RegistryApp
             Retrieve.Route,
             [HttpMethods.Get, HttpMethods.Head],
             limit.Around(app.Services.GetRequiredService<Retrieve>().InvokeAsync));
+        app.MapMethods(
+            Health.Route, [HttpMethods.Get, HttpMethods.Head], app.Services.GetRequiredService<Health>().InvokeAsync);
         if (host is not null)
         {
             // Only the host can reach this: it listens for the world, the handler on loopback alone.

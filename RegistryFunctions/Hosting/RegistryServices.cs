@@ -6,7 +6,7 @@ using RegistryFunctions.Storage.Sqlite;
 
 namespace RegistryFunctions.Hosting;
 
-/// <summary>The store and the three functions, however they are hosted.</summary>
+/// <summary>The store and the functions, however they are hosted.</summary>
 public static class RegistryServices
 {
     /// <summary>Adds the functions and what they need.</summary>
@@ -32,6 +32,7 @@ public static class RegistryServices
                 addressLimit, options.TrustedProxies, provider.GetRequiredService<ILoggerFactory>()))
             .AddSingleton<ErrorBoundary>()
             .AddSingleton<Retrieve>()
+            .AddSingleton(provider => new Health(provider.GetRequiredService<IBundleStore>(), time))
             .AddSingleton(provider => new Prune(
                 provider.GetRequiredService<IBundleStore>(),
                 TimeSpan.FromDays(options.RetentionDays),

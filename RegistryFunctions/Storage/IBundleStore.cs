@@ -26,4 +26,10 @@ public interface IBundleStore : IAsyncDisposable
     /// a little at a time so that publishing goes on. Returns how many bundles were dropped.
     /// </summary>
     ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Writes and reads a little, durably, as a publish and a fetch would. What throws says what they would meet: where
+    /// that is <see cref="StoreFault.Full"/>, reading works.
+    /// </summary>
+    ValueTask ProbeAsync();
 }

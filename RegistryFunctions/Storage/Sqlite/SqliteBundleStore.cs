@@ -79,6 +79,14 @@ public sealed class SqliteBundleStore : IBundleStore
         await _writer.Enqueue(new PruneRequest(cutoff, cancellationToken)).ConfigureAwait(false);
 
     /// <inheritdoc/>
+    public async ValueTask ProbeAsync()
+    {
+        Task<bool> written = _writer.Enqueue(new ProbeRequest());
+        await FindNewestAsync(default, CancellationToken.None).ConfigureAwait(false);
+        await written.ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
     public ValueTask DisposeAsync()
     {
         ((IDisposable)_readers).Dispose();
