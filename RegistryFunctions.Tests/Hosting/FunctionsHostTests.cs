@@ -1,5 +1,9 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using RegistryFunctions.Tests.Support;
 
 namespace RegistryFunctions.Tests.Hosting;
@@ -130,6 +134,35 @@ public sealed class FunctionsHostTests : IDisposable
         await handler.ReadyAsync();
         handler.Terminate();
         Assert.NotEqual(0, await handler.ExitAsync());
+    }
+
+    [Fact]
+    public async Task The_handler_of_a_host_that_dies_stops_in_good_order_and_leaves_port_and_database_free()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "on Windows the host's job object ends the handler");
+        string db = Path.Combine(_root.Path, ScriptRoot.SampleSettings["Registry__Db"]);
+        await using RegistryProcess host = _root.StartHost();
+        await host.ReadyAsync();
+        Assert.True(File.Exists($"{db}-wal"));
+        await host.PrintedAsync("handler: ");
+        using var handler = Process.GetProcessById(int.Parse(
+            Regex.Match(host.Output, "^handler: (.*)$", RegexOptions.Multiline).Groups[1].Value, CultureInfo.InvariantCulture));
+        host.Kill();
+        try
+        {
+            // Also waits for the handler, which holds the host's output open.
+            await host.ExitAsync();
+        }
+        finally
+        {
+            handler.Kill();
+        }
+
+        Assert.Contains("The Functions host that started this process has ended", host.Output, StringComparison.Ordinal);
+        Assert.Empty(host.Errors);
+        Assert.False(File.Exists($"{db}-wal"));
+        using var free = new TcpListener(IPAddress.Loopback, host.Url.Port);
+        free.Start();
     }
 
     [Theory]

@@ -26,6 +26,10 @@ public static partial class RegistryApp
         {
             builder.Services.AddPruneTimer(options, time);
         }
+        else
+        {
+            builder.Services.AddHostWatch(host, time);
+        }
 
         configure?.Invoke(builder);
         WebApplication app = builder.Build();
@@ -93,6 +97,13 @@ public static partial class RegistryApp
             time,
             provider.GetRequiredService<IHostApplicationLifetime>(),
             provider.GetRequiredService<ILogger<PruneTimer>>()));
+
+    private static void AddHostWatch(this IServiceCollection services, FunctionsHost host, TimeProvider time) =>
+        services.AddHostedService(provider => new HostWatch(
+            host.Process,
+            time,
+            provider.GetRequiredService<IHostApplicationLifetime>(),
+            provider.GetRequiredService<ILogger<HostWatch>>()));
 
     private static void MapFunctions(this WebApplication app, FunctionsHost? host)
     {
