@@ -247,6 +247,10 @@ public sealed class HealthTests : IAsyncLifetime
         public ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
             throw new NotSupportedException();
 
+        public ValueTask<(long Count, bool IsMost)> CountReceivedBeforeAsync(
+            DateTimeOffset cutoff, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }

@@ -6,7 +6,6 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Time.Testing;
 using RegistryFunctions.Functions;
 using RegistryFunctions.Hosting;
 
@@ -43,7 +42,7 @@ internal sealed class RegistryServer : IAsyncDisposable
         _app = Build();
     }
 
-    public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+    public Clock Time { get; } = new();
 
     public LogCollector Logs { get; } = new();
 

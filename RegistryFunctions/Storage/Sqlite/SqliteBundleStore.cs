@@ -49,30 +49,14 @@ public sealed class SqliteBundleStore : IBundleStore
         await _writer.Enqueue(new PublishRequest(bundle, cancellationToken)).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken)
-    {
-        SqliteReader? reader = null;
-        try
-        {
-            reader = _readers.Get();
-            Bundle? newest = reader.FindNewest(device);
-            if (_verifyOnRead && newest is not null && !VerifiedBundle.TryVerify(new Submission(device, newest), out _))
-            {
-                throw SqliteReader.Damaged();
-            }
+    public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(Read(
+            static (reader, query) => FindNewest(reader, query.Device, query.Verify), (Device: device, Verify: _verifyOnRead)));
 
-            _readers.Return(reader);
-            _readFaults.Healed();
-            return ValueTask.FromResult(newest);
-        }
-        catch (Exception e) when (AsFault(e) is { } fault)
-        {
-            // A fresh connection may do better once the fault is mended.
-            reader?.Dispose();
-            _readFaults.Report(fault.Fault, fault);
-            throw fault;
-        }
-    }
+    /// <inheritdoc/>
+    public ValueTask<(long Count, bool IsMost)> CountReceivedBeforeAsync(
+        DateTimeOffset cutoff, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(Read(static (reader, cutoff) => reader.CountReceivedBefore(cutoff), cutoff));
 
     /// <inheritdoc/>
     public async ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
@@ -92,6 +76,34 @@ public sealed class SqliteBundleStore : IBundleStore
         ((IDisposable)_readers).Dispose();
         _writer.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    private static Bundle? FindNewest(SqliteReader reader, in DeviceId device, bool verify)
+    {
+        Bundle? newest = reader.FindNewest(device);
+        return !verify || newest is null || VerifiedBundle.TryVerify(new Submission(device, newest), out _)
+            ? newest
+            : throw SqliteReader.Damaged();
+    }
+
+    private T Read<TQuery, T>(Func<SqliteReader, TQuery, T> read, TQuery query)
+    {
+        SqliteReader? reader = null;
+        try
+        {
+            reader = _readers.Get();
+            T result = read(reader, query);
+            _readers.Return(reader);
+            _readFaults.Healed();
+            return result;
+        }
+        catch (Exception e) when (AsFault(e) is { } fault)
+        {
+            // A fresh connection may do better once the fault is mended.
+            reader?.Dispose();
+            _readFaults.Report(fault.Fault, fault);
+            throw fault;
+        }
     }
 
     // A query of constants can't be at fault itself, so every error of SQLite is one of the store.
