@@ -5,11 +5,11 @@ using RegistryFunctions.Functions;
 namespace RegistryFunctions.IsolatedWorker;
 
 /// <summary>Publishes a bundle.</summary>
-public sealed class RegisterFunction(Register register)
+public sealed class RegisterFunction(Register register, AddressLimit limit)
 {
     /// <summary>Answers on the response itself.</summary>
     [Function(nameof(Register))]
     public Task RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = Register.Route)] HttpRequest request) =>
-        register.InvokeAsync(request.HttpContext);
+        limit.Around(register.InvokeAsync)(request.HttpContext);
 }

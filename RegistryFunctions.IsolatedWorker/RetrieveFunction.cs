@@ -5,11 +5,11 @@ using RegistryFunctions.Functions;
 namespace RegistryFunctions.IsolatedWorker;
 
 /// <summary>Fetches a device's newest bundle.</summary>
-public sealed class RetrieveFunction(Retrieve retrieve)
+public sealed class RetrieveFunction(Retrieve retrieve, AddressLimit limit)
 {
     /// <summary>Answers on the response itself.</summary>
     [Function(nameof(Retrieve))]
     public Task RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "get", "head", Route = Retrieve.Route)] HttpRequest request) =>
-        retrieve.InvokeAsync(request.HttpContext);
+        limit.Around(retrieve.InvokeAsync)(request.HttpContext);
 }

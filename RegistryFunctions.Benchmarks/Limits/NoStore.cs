@@ -15,5 +15,11 @@ internal sealed class NoStore : IBundleStore
     public ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
         ValueTask.FromResult(0);
 
+    public ValueTask<(long Count, bool IsMost)> CountReceivedBeforeAsync(
+        DateTimeOffset cutoff, CancellationToken cancellationToken) =>
+        ValueTask.FromResult((0L, false));
+
+    public ValueTask ProbeAsync() => ValueTask.CompletedTask;
+
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -219,8 +219,7 @@ public sealed class ErrorTests : IAsyncLifetime
         await using RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = disk.File("registry.db") });
         var device = new Device();
         await server.PublishAsync(device, [1]);
-        string filler = disk.File("filler");
-        FillUp(filler);
+        string filler = disk.FillUp();
         HttpResponseMessage refused = await PublishUntilRefusedAsync(server, device);
         string detail = await ProblemAssert.IsProblemAsync(HttpStatusCode.InsufficientStorage, refused);
         Assert.Equal("the registry is full: try again later", detail);
@@ -294,22 +293,5 @@ public sealed class ErrorTests : IAsyncLifetime
         }
 
         throw new InvalidOperationException("The small disk never filled up.");
-    }
-
-    private static void FillUp(string path)
-    {
-        using FileStream file = File.Create(path);
-        try
-        {
-            while (true)
-            {
-                file.Write(new byte[4096]);
-                file.Flush();
-            }
-        }
-        catch (IOException)
-        {
-            // Full, as intended.
-        }
     }
 }

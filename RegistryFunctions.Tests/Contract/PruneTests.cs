@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging;
 using RegistryFunctions.Tests.Support;
 
 namespace RegistryFunctions.Tests.Contract;
@@ -7,6 +8,7 @@ public sealed class PruneTests : IAsyncLifetime
 {
     private const int PrunedEvent = 10;
     private const int PruneFailedEvent = 12;
+    private const int MostIsDueEvent = 13;
 
     private readonly Device _device = new();
     private RegistryServer _server = null!;
@@ -158,6 +160,60 @@ public sealed class PruneTests : IAsyncLifetime
         Assert.StartsWith("Pruned 2 bundles", await _server.PruneAsync(), StringComparison.Ordinal);
         Assert.StartsWith("Pruned 0 bundles", await _server.PruneAsync(), StringComparison.Ordinal);
     }
+
+    [Fact]
+    public async Task A_clock_set_forward_does_not_empty_the_registry_without_a_warning()
+    {
+        await _server.Logs.NextAsync(PrunedEvent);
+        await PublishAsync(devices: 120);
+        _server.Time.Ahead = TimeSpan.FromDays(365);
+        Assert.StartsWith("Pruned 120 bundles", await _server.PruneAsync(), StringComparison.Ordinal);
+        LogLine line = Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+        Assert.Equal(MostIsDueEvent, line.Id.Id);
+        Assert.Contains("it is 2027-01-01 00:00:00Z, and 120 bundles", line.Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_clock_that_is_ahead_when_the_registry_starts_does_not_empty_it_without_a_warning()
+    {
+        await _server.Logs.NextAsync(PrunedEvent);
+        await PublishAsync(devices: 120);
+        _server.Time.Ahead = TimeSpan.FromDays(31);
+        await _server.RestartAsync();
+        await _server.Logs.NextAsync(MostIsDueEvent);
+        await _server.Logs.NextAsync(PrunedEvent);
+        Assert.Equal(0, _server.Scalar("SELECT count(*) FROM bundle"));
+    }
+
+    [Fact]
+    public async Task A_registry_that_was_quiet_for_the_retention_is_emptied_without_a_warning()
+    {
+        await _server.Logs.NextAsync(PrunedEvent);
+        await PublishAsync(devices: 120);
+        _server.Time.AdjustTime(_server.Time.GetUtcNow().AddDays(31));
+        Assert.StartsWith("Pruned 120 bundles", await _server.PruneAsync(), StringComparison.Ordinal);
+        Assert.DoesNotContain(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+    }
+
+    [Theory]
+    [InlineData(120, 119, true)]
+    [InlineData(120, 120, false)]
+    [InlineData(100, 0, true)]
+    [InlineData(99, 0, false)]
+    public async Task What_a_clock_set_forward_makes_due_is_worth_a_warning_when_it_is_much_and_most(
+        int old, int young, bool isWorthIt)
+    {
+        await _server.Logs.NextAsync(PrunedEvent);
+        await PublishAsync(old);
+        _server.Time.AdjustTime(_server.Time.GetUtcNow().AddDays(20));
+        await PublishAsync(young);
+        _server.Time.Ahead = TimeSpan.FromDays(15);
+        Assert.StartsWith($"Pruned {old} bundles", await _server.PruneAsync(), StringComparison.Ordinal);
+        Assert.Equal(isWorthIt, _server.Logs.Lines.Any(line => line.Id.Id == MostIsDueEvent));
+    }
+
+    private async Task PublishAsync(int devices) =>
+        await Task.WhenAll(Enumerable.Range(0, devices).Select(_ => _server.PublishAsync(new Device(), [1])));
 
     // In order of acceptance.
     private static string PayloadsIn(RegistryServer server)

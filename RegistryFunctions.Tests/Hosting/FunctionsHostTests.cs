@@ -1,8 +1,12 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using RegistryFunctions.Storage.Sqlite;
+using System.Text.RegularExpressions;
 using RegistryFunctions.Tests.Support;
 
 namespace RegistryFunctions.Tests.Hosting;
@@ -22,9 +26,11 @@ public sealed class FunctionsHostTests : IDisposable
     [Fact]
     public void The_functions_have_the_routes_and_methods_of_the_contract()
     {
-        Assert.Equal(["Prune", "Register", "Retrieve"], ScriptRoot.Triggers.Select(trigger => trigger.Function));
-        (FunctionBinding prune, FunctionBinding register, FunctionBinding retrieve) =
-            (ScriptRoot.Triggers[0], ScriptRoot.Triggers[1], ScriptRoot.Triggers[2]);
+        Assert.Equal(["Health", "Prune", "Register", "Retrieve"], ScriptRoot.Triggers.Select(trigger => trigger.Function));
+        (FunctionBinding health, FunctionBinding prune, FunctionBinding register, FunctionBinding retrieve) =
+            (ScriptRoot.Triggers[0], ScriptRoot.Triggers[1], ScriptRoot.Triggers[2], ScriptRoot.Triggers[3]);
+        Assert.Equal(("httpTrigger", "health/{probe}", "anonymous"), (health.Type, health.Route, health.AuthLevel));
+        Assert.Equal(["get", "head"], health.Methods);
         Assert.Equal(("httpTrigger", "v0/keypackage", "anonymous"), (register.Type, register.Route, register.AuthLevel));
         Assert.Equal(["post"], register.Methods);
         Assert.Equal(("httpTrigger", "v0/keypackage/{device_id}", "anonymous"), (retrieve.Type, retrieve.Route, retrieve.AuthLevel));
@@ -76,7 +82,9 @@ public sealed class FunctionsHostTests : IDisposable
         {
             foreach (string method in trigger.Methods)
             {
-                string path = trigger.Route!.Replace("{device_id}", device.Hex, StringComparison.Ordinal);
+                string path = trigger.Route!
+                    .Replace("{device_id}", device.Hex, StringComparison.Ordinal)
+                    .Replace("{probe}", "ready", StringComparison.Ordinal);
                 using HttpResponseMessage response = await handler.SendAsync(
                     new HttpMethod(method.ToUpperInvariant()), path, method == "post" ? device.Publication([1]) : null);
                 Assert.True(response.IsSuccessStatusCode, $"{method} {path}: {response.StatusCode}");
@@ -149,6 +157,29 @@ public sealed class FunctionsHostTests : IDisposable
     }
 
     [Fact]
+    public async Task Behind_the_host_clients_are_limited_by_X_Forwarded_For_and_the_timer_is_not()
+    {
+        await using RegistryProcess handler = _root.StartHandler(
+            ("Registry__MaxRequestsPerMinute", "1"), ("Registry__TrustedProxies", "127.0.0.1"));
+        await handler.ReadyAsync();
+        string path = $"v0/keypackage/{new Device().Hex}";
+        foreach ((string client, HttpStatusCode expected) in ((string, HttpStatusCode)[])
+            [
+                ("198.51.100.1:50001", HttpStatusCode.NotFound),
+                ("198.51.100.1:50002", HttpStatusCode.TooManyRequests),
+                ("198.51.100.2:50001", HttpStatusCode.NotFound),
+            ])
+        {
+            using HttpResponseMessage response = await handler.SendAsync(
+                HttpMethod.Get, path, with: request => request.Headers.Add("X-Forwarded-For", client));
+            Assert.Equal(expected, response.StatusCode);
+        }
+
+        await AssertTimerAnswerAsync(handler, "Prune");
+        await AssertTimerAnswerAsync(handler, "Prune");
+    }
+
+    [Fact]
     public async Task Settings_of_the_host_are_in_force()
     {
         await using RegistryProcess handler = _root.StartHandler(("Registry__MaxPerIdentity", "2"), ("Registry__RetentionDays", "7"));
@@ -163,6 +194,35 @@ public sealed class FunctionsHostTests : IDisposable
         await handler.ReadyAsync();
         handler.Terminate();
         Assert.NotEqual(0, await handler.ExitAsync());
+    }
+
+    [Fact]
+    public async Task The_handler_of_a_host_that_dies_stops_in_good_order_and_leaves_port_and_database_free()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "on Windows the host's job object ends the handler");
+        string db = Path.Combine(_root.Path, ScriptRoot.SampleSettings["Registry__Db"]);
+        await using RegistryProcess host = _root.StartHost();
+        await host.ReadyAsync();
+        Assert.True(File.Exists($"{db}-wal"));
+        await host.PrintedAsync("handler: ");
+        using var handler = Process.GetProcessById(int.Parse(
+            Regex.Match(host.Output, "^handler: (.*)$", RegexOptions.Multiline).Groups[1].Value, CultureInfo.InvariantCulture));
+        host.Kill();
+        try
+        {
+            // Also waits for the handler, which holds the host's output open.
+            await host.ExitAsync();
+        }
+        finally
+        {
+            handler.Kill();
+        }
+
+        Assert.Contains("The Functions host that started this process has ended", host.Output, StringComparison.Ordinal);
+        Assert.Empty(host.Errors);
+        Assert.False(File.Exists($"{db}-wal"));
+        using var free = new TcpListener(IPAddress.Loopback, host.Url.Port);
+        free.Start();
     }
 
     [Theory]

@@ -59,6 +59,7 @@ public sealed partial class IsolatedWorkerTests
         {
             $"{nameof(Register)}.{nameof(Register.Route)}" => Register.Route,
             $"{nameof(Retrieve)}.{nameof(Retrieve.Route)}" => Retrieve.Route,
+            $"{nameof(Health)}.{nameof(Health.Route)}" => Health.Route,
             string literal => literal.Trim('"'),
         };
         return new FunctionBinding(

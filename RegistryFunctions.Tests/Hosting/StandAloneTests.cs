@@ -108,6 +108,12 @@ public sealed class StandAloneTests : IDisposable
     [InlineData("--max-db-bytes", "1000")]
     [InlineData("--replay-window-days", "-1")]
     [InlineData("--verify-on-read", "maybe")]
+    [InlineData("--max-requests-per-minute", "-1")]
+    [InlineData("--max-publishes-per-hour", "few")]
+    [InlineData("--trusted-proxies", "")]
+    [InlineData("--trusted-proxies", "proxy.example")]
+    [InlineData("--trusted-proxies", "127.0.0.1,,10.0.0.0/8")]
+    [InlineData("--trusted-proxies", "10.0.0.0/33")]
     public async Task A_value_that_makes_no_sense_is_refused_with_one_line_and_exit_code_2(string flag, string value)
     {
         await AssertRefusedAsync([flag, value], flag);

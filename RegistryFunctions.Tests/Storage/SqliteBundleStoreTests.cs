@@ -121,6 +121,8 @@ public sealed class SqliteBundleStoreTests : IDisposable
         await Task.WhenAll([first, .. waiting]);
         StoreException busy = await Assert.ThrowsAsync<StoreException>(() => PublishAsync(store, devices[0], [2]).AsTask());
         Assert.Equal(StoreFault.Busy, busy.Fault);
+        busy = await Assert.ThrowsAsync<StoreException>(() => store.ProbeAsync().AsTask());
+        Assert.Equal(StoreFault.Busy, busy.Fault);
         Assert.Equal([Db], Directory.GetFiles(_folder.Path));
         using var database = new Database(Db);
         Assert.Equal(50, database.Scalar<long>("SELECT count(*) FROM bundle"));

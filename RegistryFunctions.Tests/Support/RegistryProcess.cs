@@ -107,7 +107,8 @@ internal sealed class RegistryProcess : IAsyncDisposable
         }
     }
 
-    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string? json = null)
+    public async Task<HttpResponseMessage> SendAsync(
+        HttpMethod method, string path, string? json = null, Action<HttpRequestMessage>? with = null)
     {
         var request = new HttpRequestMessage(method, new Uri(Url, path));
         if (json is not null)
@@ -115,6 +116,7 @@ internal sealed class RegistryProcess : IAsyncDisposable
             request.Content = new StringContent(json, Encoding.UTF8, "application/json");
         }
 
+        with?.Invoke(request);
         return await Http.SendAsync(request);
     }
 

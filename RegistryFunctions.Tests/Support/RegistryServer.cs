@@ -6,7 +6,6 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Time.Testing;
 using RegistryFunctions.Functions;
 using RegistryFunctions.Hosting;
 
@@ -36,13 +35,16 @@ internal sealed class RegistryServer : IAsyncDisposable
             MaxConnections = 20_000,
             MaxDbBytes = 0,
             VerifyOnRead = false,
+            MaxRequestsPerMinute = 0,
+            MaxPublishesPerHour = 0,
+            TrustedProxies = [],
         };
         _options = configure?.Invoke(options) ?? options;
         _with = with;
         _app = Build();
     }
 
-    public FakeTimeProvider Time { get; } = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
+    public Clock Time { get; } = new();
 
     public LogCollector Logs { get; } = new();
 

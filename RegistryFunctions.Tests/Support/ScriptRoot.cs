@@ -58,7 +58,20 @@ internal sealed class ScriptRoot : IDisposable
             .ToDictionary(setting => setting.Name, setting => setting.Value.GetString()!);
 
     /// <summary>Starts the handler with the port variable, arguments and working directory that the host gives it.</summary>
-    public RegistryProcess StartHandler(params (string Name, string Value)[] settings)
+    public RegistryProcess StartHandler(params (string Name, string Value)[] settings) =>
+        Start((executable, arguments) => (executable, arguments), settings);
+
+    /// <summary>
+    /// Starts a process that starts the handler, as the host does, prints its process id and waits for its end. Needs a shell.
+    /// </summary>
+    public RegistryProcess StartHost() =>
+        Start((executable, arguments) => ("/bin/sh", ["-c", "\"$0\" \"$@\" & echo \"handler: $!\"; wait", executable, .. arguments]), []);
+
+    public void Dispose() => _folder.Dispose();
+
+    private RegistryProcess Start(
+        Func<string, IEnumerable<string>, (string Executable, IEnumerable<string> Arguments)> command,
+        (string Name, string Value)[] settings)
     {
         int port = RegistryProcess.FreePort();
         JsonElement description = _host.GetProperty("customHandler").GetProperty("description");
@@ -74,10 +87,9 @@ internal sealed class ScriptRoot : IDisposable
             environment[name] = value;
         }
 
+        (executable, arguments) = command(executable, arguments);
         return RegistryProcess.Start(executable, port, arguments, _folder.Path, environment);
     }
-
-    public void Dispose() => _folder.Dispose();
 
     internal static JsonElement Read(string file) => JsonDocument.Parse(File.ReadAllBytes(file)).RootElement;
 

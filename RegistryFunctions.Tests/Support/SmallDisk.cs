@@ -18,6 +18,24 @@ internal sealed class SmallDisk : IDisposable
 
     public string File(string name) => _folder.File(name);
 
+    /// <summary>Writes a file that takes all the room there is left; returns its path.</summary>
+    public string FillUp()
+    {
+        using FileStream file = System.IO.File.Create(File("filler"));
+        try
+        {
+            while (true)
+            {
+                file.Write(new byte[4096]);
+                file.Flush();
+            }
+        }
+        catch (IOException)
+        {
+            return file.Name;
+        }
+    }
+
     public void Dispose()
     {
         Run("umount", "--lazy", _folder.Path);

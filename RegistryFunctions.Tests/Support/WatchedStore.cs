@@ -24,5 +24,11 @@ internal sealed class WatchedStore(IBundleStore store) : IBundleStore
     public ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
         store.PruneAsync(cutoff, cancellationToken);
 
+    public ValueTask<(long Count, bool IsMost)> CountReceivedBeforeAsync(
+        DateTimeOffset cutoff, CancellationToken cancellationToken) =>
+        store.CountReceivedBeforeAsync(cutoff, cancellationToken);
+
+    public ValueTask ProbeAsync() => store.ProbeAsync();
+
     public ValueTask DisposeAsync() => store.DisposeAsync();
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.WebUtilities;
 
@@ -10,6 +11,14 @@ namespace RegistryFunctions.Functions;
 /// </summary>
 public static class Problem
 {
+    /// <summary>Answers that it was too often, and after how long to try again.</summary>
+    public static Task WriteTooManyAsync(HttpContext context, TimeSpan retryAfter, string detail)
+    {
+        context.Response.Headers.RetryAfter =
+            Math.Ceiling(retryAfter.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        return WriteAsync(context, StatusCodes.Status429TooManyRequests, detail);
+    }
+
     /// <summary>Answers with a problem.</summary>
     public static async Task WriteAsync(HttpContext context, int status, string detail)
     {

@@ -1,12 +1,13 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using RegistryFunctions.Bundles;
+using RegistryFunctions.RateLimits;
 using RegistryFunctions.Storage;
 
 namespace RegistryFunctions.Functions;
 
 /// <summary>POST /v0/keypackage: parse, verify, store, and answer 204 once the bundle is durable.</summary>
-public sealed class Register(IBundleStore store, int maxBodyBytes)
+public sealed class Register(IBundleStore store, int maxBodyBytes, RateLimit<DeviceId>? deviceLimit)
 {
     /// <summary>The route of the function.</summary>
     public const string Route = "v0/keypackage";
@@ -35,14 +36,20 @@ public sealed class Register(IBundleStore store, int maxBodyBytes)
             return;
         }
 
-        if (await store.PublishAsync(bundle, context.RequestAborted) == PublishOutcome.Replayed)
+        switch (await store.PublishAsync(bundle, context.RequestAborted))
         {
-            await Problem.WriteAsync(
-                context, StatusCodes.Status409Conflict, "payload: was superseded by a newer one: publish a new payload");
-            return;
+            case PublishOutcome.Replayed:
+                await Problem.WriteAsync(
+                    context, StatusCodes.Status409Conflict, "payload: was superseded by a newer one: publish a new payload");
+                break;
+            case PublishOutcome.TooMany:
+                await Problem.WriteTooManyAsync(
+                    context, deviceLimit!.RetryAfter, "too many new bundles of this device: wait and try again");
+                break;
+            default:
+                context.Response.StatusCode = StatusCodes.Status204NoContent;
+                break;
         }
-
-        context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
     private static bool IsJson(HttpRequest request) => request.ContentType switch

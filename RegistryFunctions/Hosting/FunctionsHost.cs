@@ -17,6 +17,9 @@ public sealed record FunctionsHost(int Port)
     /// </summary>
     public const int ExitCode = 1;
 
+    /// <summary>The host's process.</summary>
+    internal ParentProcess Process { get; } = new();
+
     /// <summary>The host that started this process, or null when it runs stand-alone.</summary>
     /// <exception cref="SettingException">The host's variable holds no port.</exception>
     public static FunctionsHost? Detect(IConfiguration configuration)

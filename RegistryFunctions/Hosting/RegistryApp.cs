@@ -26,6 +26,10 @@ public static partial class RegistryApp
         {
             builder.Services.AddPruneTimer(options, time);
         }
+        else
+        {
+            builder.Services.AddHostWatch(host, time);
+        }
 
         configure?.Invoke(builder);
         WebApplication app = builder.Build();
@@ -94,11 +98,23 @@ public static partial class RegistryApp
             provider.GetRequiredService<IHostApplicationLifetime>(),
             provider.GetRequiredService<ILogger<PruneTimer>>()));
 
+    private static void AddHostWatch(this IServiceCollection services, FunctionsHost host, TimeProvider time) =>
+        services.AddHostedService(provider => new HostWatch(
+            host.Process,
+            time,
+            provider.GetRequiredService<IHostApplicationLifetime>(),
+            provider.GetRequiredService<ILogger<HostWatch>>()));
+
     private static void MapFunctions(this WebApplication app, FunctionsHost? host)
     {
-        app.MapPost(Register.Route, app.Services.GetRequiredService<Register>().InvokeAsync);
+        AddressLimit limit = app.Services.GetRequiredService<AddressLimit>();
+        app.MapPost(Register.Route, limit.Around(app.Services.GetRequiredService<Register>().InvokeAsync));
         app.MapMethods(
-            Retrieve.Route, [HttpMethods.Get, HttpMethods.Head], app.Services.GetRequiredService<Retrieve>().InvokeAsync);
+            Retrieve.Route,
+            [HttpMethods.Get, HttpMethods.Head],
+            limit.Around(app.Services.GetRequiredService<Retrieve>().InvokeAsync));
+        app.MapMethods(
+            Health.Route, [HttpMethods.Get, HttpMethods.Head], app.Services.GetRequiredService<Health>().InvokeAsync);
         if (host is not null)
         {
             // Only the host can reach this: it listens for the world, the handler on loopback alone.

@@ -12,6 +12,8 @@ public sealed record RegistryOptions
     /// <summary>Environment variables of the registry begin with this and two underscores.</summary>
     public const string Section = "Registry";
 
+    private const string NoProxies = "none";
+
     private static readonly Setting<IPEndPoint> BindSetting = new(
         "--bind", nameof(Bind), "addr:port", "0.0.0.0:8080",
         "Address to serve on when stand-alone; port 0 takes a free one",
@@ -57,6 +59,20 @@ public sealed record RegistryOptions
         "true or false",
         (string text, out bool value) => bool.TryParse(text, out value));
 
+    private static readonly Setting<int> MaxRequestsPerMinuteSetting = Number(
+        "--max-requests-per-minute", nameof(MaxRequestsPerMinute), "n", 0,
+        "Requests a minute from one client address, of IPv6 from one /64; 0 for no limit", 0, 1_000_000);
+
+    private static readonly Setting<int> MaxPublishesPerHourSetting = Number(
+        "--max-publishes-per-hour", nameof(MaxPublishesPerHour), "n", 0,
+        "New bundles an hour of one device; 0 for no limit", 0, 1_000_000);
+
+    private static readonly Setting<IReadOnlyList<IPNetwork>> TrustedProxiesSetting = new(
+        "--trusted-proxies", nameof(TrustedProxies), "addr[/prefix],...", NoProxies,
+        "Proxies whose X-Forwarded-For tells the client's address",
+        $"{NoProxies}, or addresses and networks with commas between them, such as 127.0.0.1,10.1.0.0/16",
+        TryParseNetworks);
+
     /// <summary>Where to serve when stand-alone.</summary>
     public required IPEndPoint Bind { get; init; }
 
@@ -87,11 +103,21 @@ public sealed record RegistryOptions
     /// <summary>Whether the signature of every fetched bundle is verified.</summary>
     public required bool VerifyOnRead { get; init; }
 
+    /// <summary>Requests a minute from one client address; 0 for no limit.</summary>
+    public required int MaxRequestsPerMinute { get; init; }
+
+    /// <summary>New bundles an hour of one device; 0 for no limit.</summary>
+    public required int MaxPublishesPerHour { get; init; }
+
+    /// <summary>Proxies whose X-Forwarded-For tells the client's address.</summary>
+    public required IReadOnlyList<IPNetwork> TrustedProxies { get; init; }
+
     /// <summary>All settings.</summary>
     internal static IReadOnlyList<Setting> All { get; } =
     [
         BindSetting, DbSetting, MaxPerIdentitySetting, RetentionDaysSetting, PruneIntervalSecsSetting,
         ReplayWindowDaysSetting, MaxBodyBytesSetting, MaxConnectionsSetting, MaxDbBytesSetting, VerifyOnReadSetting,
+        MaxRequestsPerMinuteSetting, MaxPublishesPerHourSetting, TrustedProxiesSetting,
     ];
 
     /// <summary>The flag that names the SQLite file.</summary>
@@ -118,6 +144,9 @@ public sealed record RegistryOptions
             MaxConnections = MaxConnectionsSetting.Read(flags, section),
             MaxDbBytes = MaxDbBytesSetting.Read(flags, section),
             VerifyOnRead = VerifyOnReadSetting.Read(flags, section),
+            MaxRequestsPerMinute = MaxRequestsPerMinuteSetting.Read(flags, section),
+            MaxPublishesPerHour = MaxPublishesPerHourSetting.Read(flags, section),
+            TrustedProxies = TrustedProxiesSetting.Read(flags, section),
         };
     }
 
@@ -167,4 +196,28 @@ public sealed record RegistryOptions
         IPEndPoint.TryParse(text, out endPoint)
         && text.EndsWith(string.Create(CultureInfo.InvariantCulture, $":{endPoint.Port}"), StringComparison.Ordinal)
         && (endPoint.AddressFamily == AddressFamily.InterNetwork || text.StartsWith('['));
+
+    // An address alone is a network of one.
+    private static bool TryParseNetworks(string text, out IReadOnlyList<IPNetwork>? networks)
+    {
+        var parsed = new List<IPNetwork>();
+        networks = parsed;
+        foreach (string item in text == NoProxies ? [] : text.Split(',', StringSplitOptions.TrimEntries))
+        {
+            if (IPAddress.TryParse(item, out IPAddress? address))
+            {
+                parsed.Add(new IPNetwork(address, address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128));
+            }
+            else if (IPNetwork.TryParse(item, out IPNetwork network))
+            {
+                parsed.Add(network);
+            }
+            else
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 }

@@ -1,32 +1,44 @@
+using RegistryFunctions.Bundles;
 using RegistryFunctions.Functions;
+using RegistryFunctions.RateLimits;
 using RegistryFunctions.Storage;
 using RegistryFunctions.Storage.Sqlite;
 
 namespace RegistryFunctions.Hosting;
 
-/// <summary>The store and the three functions, however they are hosted.</summary>
+/// <summary>The store and the functions, however they are hosted.</summary>
 public static class RegistryServices
 {
     /// <summary>Adds the functions and what they need.</summary>
     public static IServiceCollection AddRegistry(
-        this IServiceCollection services, RegistryOptions options, TimeProvider time) => services
-        .AddSingleton<IBundleStore>(provider => SqliteBundleStore.Open(
-            new SqliteStoreOptions(
-                options.Db,
-                options.MaxPerIdentity,
-                TimeSpan.FromDays(options.ReplayWindowDays),
-                options.MaxDbBytes,
-                options.VerifyOnRead),
-            time,
-            provider.GetRequiredService<ILogger<SqliteBundleStore>>()))
-        .AddSingleton(provider => new Register(provider.GetRequiredService<IBundleStore>(), options.MaxBodyBytes))
-        .AddSingleton<ErrorBoundary>()
-        .AddSingleton<Retrieve>()
-        .AddSingleton(provider => new Prune(
-            provider.GetRequiredService<IBundleStore>(),
-            TimeSpan.FromDays(options.RetentionDays),
-            time,
-            provider.GetRequiredService<ILogger<Prune>>()));
+        this IServiceCollection services, RegistryOptions options, TimeProvider time)
+    {
+        var addressLimit = RateLimit.OrNone<ClientNetwork>(options.MaxRequestsPerMinute, TimeSpan.FromMinutes(1));
+        var deviceLimit = RateLimit.OrNone<DeviceId>(options.MaxPublishesPerHour, TimeSpan.FromHours(1));
+        return services
+            .AddSingleton<IBundleStore>(provider => SqliteBundleStore.Open(
+                new SqliteStoreOptions(
+                    options.Db,
+                    options.MaxPerIdentity,
+                    TimeSpan.FromDays(options.ReplayWindowDays),
+                    options.MaxDbBytes,
+                    options.VerifyOnRead,
+                    deviceLimit is null ? null : deviceLimit.TryTake),
+                time,
+                provider.GetRequiredService<ILogger<SqliteBundleStore>>()))
+            .AddSingleton(provider => new Register(
+                provider.GetRequiredService<IBundleStore>(), options.MaxBodyBytes, deviceLimit))
+            .AddSingleton(provider => new AddressLimit(
+                addressLimit, options.TrustedProxies, provider.GetRequiredService<ILoggerFactory>()))
+            .AddSingleton<ErrorBoundary>()
+            .AddSingleton<Retrieve>()
+            .AddSingleton(provider => new Health(provider.GetRequiredService<IBundleStore>(), time))
+            .AddSingleton(provider => new Prune(
+                provider.GetRequiredService<IBundleStore>(),
+                TimeSpan.FromDays(options.RetentionDays),
+                time,
+                provider.GetRequiredService<ILogger<Prune>>()));
+    }
 
     /// <summary>
     /// Keeps the framework's own information out of the log: it names every request with its path, and so the device id.

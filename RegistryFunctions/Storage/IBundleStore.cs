@@ -26,4 +26,17 @@ public interface IBundleStore : IAsyncDisposable
     /// a little at a time so that publishing goes on. Returns how many bundles were dropped.
     /// </summary>
     ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// How many bundles were received before <paramref name="cutoff"/>, and whether they are more than half of all. Takes
+    /// longer the more they are.
+    /// </summary>
+    ValueTask<(long Count, bool IsMost)> CountReceivedBeforeAsync(
+        DateTimeOffset cutoff, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Writes and reads a little, durably, as a publish and a fetch would. What throws says what they would meet: where
+    /// that is <see cref="StoreFault.Full"/>, reading works.
+    /// </summary>
+    ValueTask ProbeAsync();
 }

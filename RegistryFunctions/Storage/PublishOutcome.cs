@@ -11,4 +11,7 @@ public enum PublishOutcome
 
     /// <summary>Its payload was accepted for the device earlier and superseded since; nothing changed.</summary>
     Replayed,
+
+    /// <summary>It is new, but its device has added too many lately; nothing changed.</summary>
+    TooMany,
 }

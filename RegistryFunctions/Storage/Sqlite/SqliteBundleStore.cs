@@ -49,21 +49,53 @@ public sealed class SqliteBundleStore : IBundleStore
         await _writer.Enqueue(new PublishRequest(bundle, cancellationToken)).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken)
+    public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(Read(
+            static (reader, query) => FindNewest(reader, query.Device, query.Verify), (Device: device, Verify: _verifyOnRead)));
+
+    /// <inheritdoc/>
+    public ValueTask<(long Count, bool IsMost)> CountReceivedBeforeAsync(
+        DateTimeOffset cutoff, CancellationToken cancellationToken) =>
+        ValueTask.FromResult(Read(static (reader, cutoff) => reader.CountReceivedBefore(cutoff), cutoff));
+
+    /// <inheritdoc/>
+    public async ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
+        await _writer.Enqueue(new PruneRequest(cutoff, cancellationToken)).ConfigureAwait(false);
+
+    /// <inheritdoc/>
+    public async ValueTask ProbeAsync()
+    {
+        Task<bool> written = _writer.Enqueue(new ProbeRequest());
+        await FindNewestAsync(default, CancellationToken.None).ConfigureAwait(false);
+        await written.ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        ((IDisposable)_readers).Dispose();
+        _writer.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static Bundle? FindNewest(SqliteReader reader, in DeviceId device, bool verify)
+    {
+        Bundle? newest = reader.FindNewest(device);
+        return !verify || newest is null || VerifiedBundle.TryVerify(new Submission(device, newest), out _)
+            ? newest
+            : throw SqliteReader.Damaged();
+    }
+
+    private T Read<TQuery, T>(Func<SqliteReader, TQuery, T> read, TQuery query)
     {
         SqliteReader? reader = null;
         try
         {
             reader = _readers.Get();
-            Bundle? newest = reader.FindNewest(device);
-            if (_verifyOnRead && newest is not null && !VerifiedBundle.TryVerify(new Submission(device, newest), out _))
-            {
-                throw SqliteReader.Damaged();
-            }
-
+            T result = read(reader, query);
             _readers.Return(reader);
             _readFaults.Healed();
-            return ValueTask.FromResult(newest);
+            return result;
         }
         catch (Exception e) when (AsFault(e) is { } fault)
         {
@@ -72,18 +104,6 @@ public sealed class SqliteBundleStore : IBundleStore
             _readFaults.Report(fault.Fault, fault);
             throw fault;
         }
-    }
-
-    /// <inheritdoc/>
-    public async ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
-        await _writer.Enqueue(new PruneRequest(cutoff, cancellationToken)).ConfigureAwait(false);
-
-    /// <inheritdoc/>
-    public ValueTask DisposeAsync()
-    {
-        ((IDisposable)_readers).Dispose();
-        _writer.Dispose();
-        return ValueTask.CompletedTask;
     }
 
     // A query of constants can't be at fault itself, so every error of SQLite is one of the store.

@@ -15,6 +15,9 @@ internal sealed class SqliteBundles : IDisposable
     // not grow without end.
     private const int SpentPerDevice = 128;
 
+    // What an ordinary bundle may need: its row, the rest of its payload, and room in both indexes.
+    private const int PagesPerBundle = 4;
+
     private readonly SqliteConnection _connection;
     private readonly SqliteStoreOptions _options;
     private readonly List<SqliteStatement> _statements = [];
@@ -127,6 +130,12 @@ internal sealed class SqliteBundles : IDisposable
             return PublishOutcome.Replayed;
         }
 
+        // Not earlier: anyone can post a device's bundles again, and must not use up its allowance by that.
+        if (_options.MayAdd?.Invoke(verified.Device) == false)
+        {
+            return PublishOutcome.TooMany;
+        }
+
         _insert
             .Bind(1, DeviceHead.Of(device))
             .Bind(2, device)
@@ -202,6 +211,20 @@ internal sealed class SqliteBundles : IDisposable
 
     /// <summary>Records that no device holds more than the limit.</summary>
     public void RecordHeldPerDevice() => _setHeldPerDevice.Bind(1, _options.Keep).Execute();
+
+    /// <summary>Writes what changes nothing.</summary>
+    /// <exception cref="StoreException">There is no room for a bundle under the limit of the file's size.</exception>
+    public void Probe()
+    {
+        if (_options.MaxBytes > 0 && FreePages() < PagesPerBundle)
+        {
+            throw new StoreException(StoreFault.Full, "the database is at its limit of size");
+        }
+
+        // A row with the values it has would not be written; the header of the file is.
+        long version = _connection.Scalar<long>("PRAGMA user_version");
+        _connection.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {version}"));
+    }
 
     /// <summary>Closes the connection with its statements.</summary>
     public void Dispose()
@@ -322,6 +345,11 @@ internal sealed class SqliteBundles : IDisposable
             _heldPerDevice.Reset();
         }
     }
+
+    private long FreePages() =>
+        _connection.Scalar<long>("PRAGMA max_page_count")
+        - _connection.Scalar<long>("PRAGMA page_count")
+        + _connection.Scalar<long>("PRAGMA freelist_count");
 
     private int Changes() => raw.sqlite3_changes(_connection.Handle);
 

@@ -28,6 +28,16 @@ internal sealed class SqliteReader(SqliteConnection connection) : IDisposable
         }
     }
 
+    /// <summary>How many bundles were received before, and whether they are more than half of all.</summary>
+    public (long Count, bool IsMost) CountReceivedBefore(DateTimeOffset cutoff)
+    {
+        long before = cutoff.ToUnixTimeMilliseconds();
+        long count = Count($"SELECT count(*) FROM bundle WHERE received < {before}");
+        // No further than it takes to know.
+        long others = Count($"SELECT count(*) FROM (SELECT 1 FROM bundle WHERE received >= {before} LIMIT {count})");
+        return (count, count > others);
+    }
+
     /// <summary>A row is not what was stored.</summary>
     public static StoreException Damaged() =>
         new(StoreFault.Unavailable, "a stored bundle is damaged: check the disk, and restore the database from a backup");
@@ -38,6 +48,8 @@ internal sealed class SqliteReader(SqliteConnection connection) : IDisposable
         _newest.Dispose();
         connection.Dispose();
     }
+
+    private long Count(FormattableString sql) => connection.Scalar<long>(FormattableString.Invariant(sql));
 
     private Bundle ReadBundle(in DeviceId device) =>
         StoredBundle.TryRead(

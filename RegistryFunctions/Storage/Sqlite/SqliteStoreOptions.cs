@@ -1,3 +1,5 @@
+using RegistryFunctions.Bundles;
+
 namespace RegistryFunctions.Storage.Sqlite;
 
 /// <summary>How a store keeps bundles.</summary>
@@ -6,5 +8,14 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// <param name="ReplayWindow">How long after its acceptance a superseded payload is remembered; zero for not at all.</param>
 /// <param name="MaxBytes">Largest size of the file that publishes may bring it to, in bytes; 0 for no limit.</param>
 /// <param name="VerifyOnRead">Whether to verify the signature of every bundle that is fetched.</param>
+/// <param name="MayAdd">
+/// Asked before a bundle that is neither a repeat nor a replay is added, one at a time, whether its device may add one now;
+/// null where every device may.
+/// </param>
 public sealed record SqliteStoreOptions(
-    string Path, int Keep, TimeSpan ReplayWindow, long MaxBytes = 0, bool VerifyOnRead = false);
+    string Path,
+    int Keep,
+    TimeSpan ReplayWindow,
+    long MaxBytes = 0,
+    bool VerifyOnRead = false,
+    Func<DeviceId, bool>? MayAdd = null);

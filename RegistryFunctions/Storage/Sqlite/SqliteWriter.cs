@@ -29,6 +29,7 @@ internal sealed class SqliteWriter : IDisposable
     private readonly FaultLog _faults;
     private readonly List<PublishRequest> _batch = new(MaxBatch);
     private readonly Queue<PruneRequest> _prunes = new();
+    private readonly List<ProbeRequest> _probes = [];
     private int _sinceCheckpoint;
 
     /// <summary>Starts writing to the file.</summary>
@@ -67,9 +68,10 @@ internal sealed class SqliteWriter : IDisposable
         while (WaitForRequests())
         {
             TakeRequests();
-            if (_batch.Count > 0)
+            Exception? met = _batch.Count > 0 ? WriteBatch() : null;
+            if (_probes.Count > 0)
             {
-                WriteBatch();
+                AnswerProbes(met);
             }
 
             if (_prunes.TryPeek(out PruneRequest? prune) && StepIsLast(prune))
@@ -101,22 +103,29 @@ internal sealed class SqliteWriter : IDisposable
     private void TakeRequests()
     {
         _batch.Clear();
+        _probes.Clear();
         while (_batch.Count < MaxBatch && _queue.Reader.TryRead(out WriteRequest? request))
         {
-            if (request is PruneRequest prune)
+            switch (request)
             {
-                _prunes.Enqueue(prune);
-            }
-            else
-            {
-                _batch.Add((PublishRequest)request);
+                case PruneRequest prune:
+                    _prunes.Enqueue(prune);
+                    break;
+                case ProbeRequest probe:
+                    _probes.Add(probe);
+                    break;
+                default:
+                    _batch.Add((PublishRequest)request);
+                    break;
             }
         }
     }
 
-    private void WriteBatch()
+    // Returns what the batch met, or null.
+    private Exception? WriteBatch()
     {
-        if (TryWrite(_batch) is not { } error)
+        Exception? error = TryWrite(_batch);
+        if (error is null)
         {
             Answer(_batch, error: null);
         }
@@ -132,6 +141,15 @@ internal sealed class SqliteWriter : IDisposable
         {
             Answer(_batch, error);
         }
+
+        return error;
+    }
+
+    // Publishes of the same turn tell as much as a write of the probe's own, which would wait for a lock as long again.
+    private void AnswerProbes(Exception? met)
+    {
+        Exception? error = _batch.Count > 0 ? met : InTransaction(sizeIsLimited: true, _bundles.Probe);
+        _probes.ForEach(probe => probe.Answer(error));
     }
 
     // The callers go on where they are told. Not on this thread, which has the next batch to write, and not each on a
@@ -217,9 +235,9 @@ internal sealed class SqliteWriter : IDisposable
         catch (Exception e)
         {
             Rollback();
-            if (e is StoreException moved)
+            if (e is StoreException known)
             {
-                _faults.Report(moved.Fault, moved);
+                _faults.Report(known.Fault, known);
             }
 
             if (e is SqliteException sqlite && SqliteFile.FaultOf(sqlite) is { } fault)

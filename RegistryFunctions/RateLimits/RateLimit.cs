@@ -1,0 +1,98 @@
+using System.Threading.RateLimiting;
+
+namespace RegistryFunctions.RateLimits;
+
+/// <summary>Makes limits.</summary>
+public static class RateLimit
+{
+    /// <summary>A limit of <paramref name="allowance"/> times a period; none where that is 0.</summary>
+    public static RateLimit<TKey>? OrNone<TKey>(int allowance, TimeSpan period)
+        where TKey : notnull =>
+        allowance == 0 ? null : new RateLimit<TKey>(allowance, period);
+}
+
+/// <summary>
+/// Lets each key do something so many times a period: all at once, then evenly as time goes by. May be called at once from
+/// any thread.
+/// </summary>
+/// <remarks>
+/// The buckets are the framework's, their keeping is not: its partitioned limiter keeps a bucket until it is full again,
+/// and visits every bucket ten times a second. Anyone can make a new key for every request, so that would grow without end.
+/// Here memory has a bound, and who asks often is remembered however many others ask once.
+/// </remarks>
+public sealed class RateLimit<TKey>
+    where TKey : notnull
+{
+    /// <summary>How many keys are remembered at most.</summary>
+    public const int MaxKeys = 100_000;
+
+    private readonly TokenBucketRateLimiterOptions _bucket;
+    private readonly Lock _lock = new();
+
+    // Two generations: what was asked for lately, and what was before that. When the first is half of all, it becomes the
+    // second, and what nobody has asked for meanwhile is forgotten.
+    private Dictionary<TKey, TokenBucketRateLimiter> _recent = [];
+    private Dictionary<TKey, TokenBucketRateLimiter> _earlier = [];
+
+    internal RateLimit(int allowance, TimeSpan period)
+    {
+        RetryAfter = period / allowance;
+        _bucket = new TokenBucketRateLimiterOptions
+        {
+            TokenLimit = allowance,
+            TokensPerPeriod = 1,
+            ReplenishmentPeriod = RetryAfter,
+            AutoReplenishment = false,
+            QueueLimit = 0,
+        };
+    }
+
+    /// <summary>How long who was refused must wait at most.</summary>
+    public TimeSpan RetryAfter { get; }
+
+    /// <summary>How many keys are remembered.</summary>
+    public int Keys
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _recent.Count + _earlier.Count;
+            }
+        }
+    }
+
+    /// <summary>Whether the key may do it once more now, which is then counted.</summary>
+    public bool TryTake(TKey key)
+    {
+        TokenBucketRateLimiter bucket = BucketOf(key);
+        bucket.TryReplenish();
+        using RateLimitLease lease = bucket.AttemptAcquire();
+        return lease.IsAcquired;
+    }
+
+    private TokenBucketRateLimiter BucketOf(TKey key)
+    {
+        lock (_lock)
+        {
+            if (_recent.TryGetValue(key, out TokenBucketRateLimiter? bucket))
+            {
+                return bucket;
+            }
+
+            if (!_earlier.Remove(key, out bucket))
+            {
+                bucket = new TokenBucketRateLimiter(_bucket);
+            }
+
+            if (_recent.Count == MaxKeys / 2)
+            {
+                (_recent, _earlier) = (_earlier, _recent);
+                _recent.Clear();
+            }
+
+            _recent.Add(key, bucket);
+            return bucket;
+        }
+    }
+}
