@@ -56,7 +56,7 @@ internal sealed class StoreModel
             int due = 1 + held.FindLastIndex(bundle => bundle.Received < cutoff);
             foreach (Accepted old in held.Take(due).Where(old => Window > TimeSpan.Zero && old.Received >= now - Window))
             {
-                SpentOf(device)[old.Payload] = old.Received;
+                Spend(device, old);
             }
 
             held.RemoveRange(0, due);
@@ -81,7 +81,7 @@ internal sealed class StoreModel
         if (Window > TimeSpan.Zero && dropped > 0)
         {
             Dictionary<int, DateTimeOffset> spent = SpentOf(device);
-            held.Take(dropped).ToList().ForEach(old => spent[old.Payload] = old.Received);
+            held.Take(dropped).ToList().ForEach(old => Spend(device, old));
             foreach (int payload in spent.Keys.OrderByDescending(payload => spent[payload]).Skip(RememberedPerDevice).ToList())
             {
                 spent.Remove(payload);
@@ -90,6 +90,13 @@ internal sealed class StoreModel
 
         held.RemoveRange(0, dropped);
         return dropped;
+    }
+
+    // Accepted more than once, a payload is remembered from the last time on.
+    private void Spend(int device, Accepted old)
+    {
+        Dictionary<int, DateTimeOffset> spent = SpentOf(device);
+        spent[old.Payload] = spent.TryGetValue(old.Payload, out DateTimeOffset before) && before > old.Received ? before : old.Received;
     }
 
     // Oldest first.

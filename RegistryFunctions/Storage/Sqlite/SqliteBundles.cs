@@ -25,6 +25,10 @@ internal sealed class SqliteBundles : IDisposable
         JOIN bundle AS old ON old.device = due.device AND old.seq <= due.seq
         """;
 
+    // A payload may have been accepted more than once while nothing was remembered: the window begins with the last.
+    private const string Again =
+        "ON CONFLICT (device, digest) DO UPDATE SET received = max(received, excluded.received)";
+
     private readonly SqliteConnection _connection;
     private readonly SqliteStoreOptions _options;
     private readonly List<SqliteStatement> _statements = [];
@@ -59,14 +63,14 @@ internal sealed class SqliteBundles : IDisposable
             "INSERT INTO bundle (device, received, digest, checksum, signature, payload) VALUES (?, ?, ?, ?, ?, ?)");
         _delete = Prepare("DELETE FROM bundle WHERE seq = ?");
         _isSpent = Prepare("SELECT 1 FROM spent WHERE device = ? AND digest = ?");
-        _spend = Prepare("INSERT OR REPLACE INTO spent SELECT device, digest, received FROM bundle WHERE seq = ?");
+        _spend = Prepare($"INSERT INTO spent SELECT device, digest, received FROM bundle WHERE seq = ? {Again}");
         _forgetBeyond = Prepare(
             """
             DELETE FROM spent WHERE device = ?1 AND digest IN
                 (SELECT digest FROM spent WHERE device = ?1 ORDER BY received DESC LIMIT -1 OFFSET ?2)
             """);
         _spendDue = Prepare(
-            $"INSERT OR REPLACE INTO spent SELECT old.device, old.digest, old.received FROM {Due} WHERE old.received >= ?3");
+            $"INSERT INTO spent SELECT old.device, old.digest, old.received FROM {Due} WHERE old.received >= ?3 {Again}");
         _deleteDue = Prepare($"DELETE FROM bundle WHERE seq IN (SELECT old.seq FROM {Due})");
         _forgetOld = Prepare(
             """
