@@ -15,7 +15,7 @@ internal sealed record HttpAnswer(int Status, IReadOnlyDictionary<string, string
     public bool Closes => Headers.TryGetValue("Connection", out string? connection) && connection == "close";
 
     /// <summary>What the web server answers to what is no request yet: nothing but the status, and the end.</summary>
-    public bool IsBare => Body.Length == 0 && Closes && Status is 400 or 408 or 411 or 414 or 431 or 505;
+    public bool IsBare => Body.Length == 0 && Closes && Status is 400 or 405 or 408 or 411 or 414 or 431 or 505;
 
     public bool IsProblem
     {

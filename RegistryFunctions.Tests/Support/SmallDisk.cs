@@ -18,10 +18,20 @@ internal sealed class SmallDisk : IDisposable
 
     public string File(string name) => _folder.File(name);
 
+    public void MakeReadOnly() => Remount("ro");
+
+    public void MakeWritable() => Remount("rw");
+
     public void Dispose()
     {
         Run("umount", "--lazy", _folder.Path);
         _folder.Dispose();
+    }
+
+    private void Remount(string how)
+    {
+        // Files that are open for writing keep a file system from becoming read-only; the mount itself can.
+        Assert.Equal(0, Run("mount", "-o", $"remount,bind,{how}", _folder.Path));
     }
 
     private static int Run(string program, params string[] arguments)
