@@ -15,25 +15,29 @@ public sealed class StorageFaultTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task A_disk_that_becomes_read_only_is_503_for_publishes_logged_once_and_heals()
+    public async Task A_disk_that_becomes_read_only_is_503_for_publishes_logged_once_and_loses_nothing()
     {
-        using var disk = new SmallDisk(kibibytes: 4096);
-        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = disk.File("registry.db") });
+        using var disk = new FailingDisk();
         var device = new Device();
-        await server.PublishAsync(device, [1]);
-        disk.MakeReadOnly();
-        for (byte i = 2; i < 5; i++)
+        await using (RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = disk.File("registry.db") }))
         {
-            using HttpResponseMessage refused = await server.PublishAsync(device, [i]);
-            await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
+            await server.PublishAsync(device, [1]);
+            disk.Fail();
+            for (byte i = 2; i < 5; i++)
+            {
+                using HttpResponseMessage refused = await server.PublishAsync(device, [i]);
+                await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
+            }
+
+            await server.AssertServesAsync(device, [1]);
+            Assert.Single(server.Logs.Lines, line => line.Level >= LogLevel.Warning);
         }
 
-        await server.AssertServesAsync(device, [1]);
-        disk.MakeWritable();
-        using HttpResponseMessage healed = await server.PublishAsync(device, [5]);
+        disk.Mend();
+        await using RegistryServer again = await RegistryServer.StartAsync(o => o with { Db = disk.File("registry.db") });
+        await again.AssertServesAsync(device, [1]);
+        using HttpResponseMessage healed = await again.PublishAsync(device, [5]);
         Assert.Equal(HttpStatusCode.NoContent, healed.StatusCode);
-        await server.AssertServesAsync(device, [5]);
-        Assert.Single(server.Logs.Lines, line => line.Level >= LogLevel.Warning);
     }
 
     [Theory]
