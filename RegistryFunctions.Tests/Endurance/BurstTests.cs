@@ -5,6 +5,7 @@ using RegistryFunctions.Tests.Support;
 namespace RegistryFunctions.Tests.Endurance;
 
 /// <summary>All clients at once, as after an outage.</summary>
+[Collection(Suite.Name)]
 public sealed class BurstTests(ITestOutputHelper output) : IDisposable
 {
     private const int Clients = 10_000;

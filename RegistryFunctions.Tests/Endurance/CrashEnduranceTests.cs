@@ -3,6 +3,7 @@ using RegistryFunctions.Tests.Support;
 namespace RegistryFunctions.Tests.Endurance;
 
 /// <summary>One file that outlives two hundred servers, none of which got to close it.</summary>
+[Collection(Suite.Name)]
 public sealed class CrashEnduranceTests(ITestOutputHelper output) : IDisposable
 {
     private const int Rounds = 200;
