@@ -11,7 +11,7 @@ namespace RegistryFunctions.Tests.Endurance;
 public sealed class FuzzTests(ITestOutputHelper output) : IDisposable
 {
     private const int Lanes = 8;
-    private const int BatchesPerLane = 500;
+    private const int BatchesPerLane = 650;
     private const int Pipelined = 30;
     private const int OnTheWirePerBatch = 2;
 
@@ -34,7 +34,7 @@ public sealed class FuzzTests(ITestOutputHelper output) : IDisposable
         await Task.WhenAll(Enumerable.Range(0, Lanes).Select(lane => Task.Run(() => FuzzAsync(server.Url, new Random(seed + lane)))));
 
         output.WriteLine(string.Join(", ", _statuses.OrderBy(pair => pair.Key).Select(pair => $"{pair.Value} × {pair.Key}")));
-        Assert.InRange(_statuses.Values.Sum(), 100_000, int.MaxValue);
+        Assert.InRange(_statuses.Where(pair => pair.Key >= 400).Sum(pair => pair.Value), 100_000, int.MaxValue);
         Assert.Empty(server.Errors);
         AssertHoldsOnlyWhatWasSigned(db);
         var device = new Device();

@@ -50,7 +50,7 @@ internal sealed class Mutations(Random random)
     ];
 
     /// <summary>A request that still is HTTP: the registry itself must answer it.</summary>
-    public FuzzRequest InTheApp(FuzzRequest request) => random.Next(8) switch
+    public FuzzRequest InTheApp(FuzzRequest request) => random.Next(request.Body.Length == 0 ? 4 : 8) switch
     {
         0 => request with { Target = request.Target[..^random.Next(request.Target.Length)] + Hexish() },
         1 => request with { Target = Any(Targets) },

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using RegistryFunctions.Tests.Support;
 
-namespace RegistryFunctions.Tests.Endurance;
+namespace RegistryFunctions.Tests.Contract;
 
 /// <summary>
 /// Requests that broke a server somewhere or a rule here, as bytes. The name of a file says what it shows and, before the
