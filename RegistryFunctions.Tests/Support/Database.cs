@@ -27,6 +27,20 @@ internal sealed class Database : IDisposable
         command.CommandText = sql;
         return (T)command.ExecuteScalar()!;
     }
+
+    public IReadOnlyList<string> Column(string sql)
+    {
+        using SqliteCommand command = _connection.CreateCommand();
+        command.CommandText = sql;
+        using SqliteDataReader rows = command.ExecuteReader();
+        var values = new List<string>();
+        while (rows.Read())
+        {
+            values.Add(rows.GetString(0));
+        }
+
+        return values;
+    }
 #pragma warning restore CA2100
 
     public void Dispose() => _connection.Dispose();

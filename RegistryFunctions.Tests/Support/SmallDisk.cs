@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace RegistryFunctions.Tests.Support;
 
 /// <summary>A file system of its own that is soon full. Needs Linux and root; without them the test is skipped.</summary>
@@ -9,7 +7,7 @@ internal sealed class SmallDisk : IDisposable
 
     public SmallDisk(int kibibytes)
     {
-        if (!OperatingSystem.IsLinux() || Run("mount", "-t", "tmpfs", "-o", $"size={kibibytes}k", "registry-test", _folder.Path) != 0)
+        if (!OperatingSystem.IsLinux() || Shell.Run("mount", "-t", "tmpfs", "-o", $"size={kibibytes}k", "registry-test", _folder.Path) != 0)
         {
             _folder.Dispose();
             Assert.Skip("needs Linux and the right to mount a tmpfs: run the tests as root");
@@ -38,15 +36,7 @@ internal sealed class SmallDisk : IDisposable
 
     public void Dispose()
     {
-        Run("umount", "--lazy", _folder.Path);
+        Shell.Run("umount", "--lazy", _folder.Path);
         _folder.Dispose();
-    }
-
-    private static int Run(string program, params string[] arguments)
-    {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
-        using Process process = Process.Start(start)!;
-        process.WaitForExit();
-        return process.ExitCode;
     }
 }

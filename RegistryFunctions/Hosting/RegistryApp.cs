@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging.Console;
 using RegistryFunctions.Functions;
 using RegistryFunctions.Storage;
@@ -9,6 +11,8 @@ namespace RegistryFunctions.Hosting;
 /// <summary>Puts the registry together.</summary>
 public static partial class RegistryApp
 {
+    private const int Backlog = 4_096;
+
     /// <summary>
     /// Builds the server: stand-alone where <paramref name="host"/> is null, else as that host's custom handler.
     /// <paramref name="configure"/> has the last word on services and logging.
@@ -86,8 +90,20 @@ public static partial class RegistryApp
             // The function has the limit. A limit here would cut the connection before the client has read its 413.
             kestrel.Limits.MaxRequestBodySize = null;
             kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
+            // Set, though some are the defaults: slow clients are an attack, and these are what stands against it.
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
+            kestrel.Limits.MinRequestBodyDataRate = new MinDataRate(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
+            kestrel.Limits.MinResponseDataRate = new MinDataRate(bytesPerSecond: 240, gracePeriod: TimeSpan.FromSeconds(5));
+            // Longer than the minute or two for which proxies keep theirs: they must be first to close.
+            kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(130);
+            kestrel.Limits.MaxRequestHeaderCount = 100;
+            kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
+            // What a connection may send ahead of being read; times the connections, it is what a flood takes.
+            kestrel.Limits.MaxRequestBufferSize = 64 * 1024;
             kestrel.Listen(AddressOf(options, host));
         });
+        // Connections that come at once wait here to be taken; the system's net.core.somaxconn may allow fewer.
+        builder.Services.Configure<SocketTransportOptions>(sockets => sockets.Backlog = Backlog);
     }
 
     private static void AddPruneTimer(this IServiceCollection services, RegistryOptions options, TimeProvider time) =>

@@ -1,0 +1,202 @@
+using System.Net;
+using Microsoft.Extensions.Logging;
+using RegistryFunctions.Storage;
+using RegistryFunctions.Tests.Support;
+
+namespace RegistryFunctions.Tests.Contract;
+
+/// <summary>What becomes of a registry whose file is damaged or taken away in part.</summary>
+public sealed class StorageFaultTests : IDisposable
+{
+    private const int Devices = 40;
+
+    private readonly TestFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_disk_that_becomes_read_only_is_503_for_publishes_logged_once_and_loses_nothing()
+    {
+        using var disk = new FailingDisk();
+        var device = new Device();
+        await using (RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = disk.File("registry.db") }))
+        {
+            await server.PublishAsync(device, [1]);
+            disk.Fail();
+            for (byte i = 2; i < 5; i++)
+            {
+                using HttpResponseMessage refused = await server.PublishAsync(device, [i]);
+                await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
+            }
+
+            await server.AssertServesAsync(device, [1]);
+            Assert.Single(server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+        }
+
+        disk.Mend();
+        await using RegistryServer again = await RegistryServer.StartAsync(o => o with { Db = disk.File("registry.db") });
+        await again.AssertServesAsync(device, [1]);
+        using HttpResponseMessage healed = await again.PublishAsync(device, [5]);
+        Assert.Equal(HttpStatusCode.NoContent, healed.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("", 0.1)]
+    [InlineData("", 0.5)]
+    [InlineData("", 0.9)]
+    [InlineData("-wal", 0.0)]
+    [InlineData("-wal", 0.5)]
+    public async Task A_file_cut_short_under_the_server_never_gives_wrong_bytes(string suffix, double part)
+    {
+        await using RegistryServer server = await RegistryServer.StartAsync();
+        (Device Device, byte[] Payload)[] published = await PublishAsync(server);
+        if (suffix.Length == 0)
+        {
+            // All of it in the database itself.
+            await server.RestartAsync();
+        }
+
+        using (FileStream file = File.OpenWrite(server.Db + suffix))
+        {
+            file.SetLength((long)(file.Length * part));
+        }
+
+        await AssertNeverWrongAsync(server, published);
+    }
+
+    [Theory]
+    [InlineData("", 1)]
+    [InlineData("", 7)]
+    [InlineData("-wal", 1)]
+    [InlineData("-wal", 7)]
+    public async Task Pages_overwritten_under_the_server_never_give_wrong_bytes(string suffix, int every)
+    {
+        await using RegistryServer server = await RegistryServer.StartAsync();
+        (Device Device, byte[] Payload)[] published = await PublishAsync(server);
+        if (suffix.Length == 0)
+        {
+            await server.RestartAsync();
+        }
+
+        OverwritePages(server.Db + suffix, every);
+        await AssertNeverWrongAsync(server, published);
+    }
+
+    [Theory]
+    [InlineData(0.1)]
+    [InlineData(0.5)]
+    [InlineData(0.95)]
+    public async Task A_database_cut_short_is_refused_at_the_start_or_never_gives_wrong_bytes(double part)
+    {
+        string db = _folder.File("registry.db");
+        (Device Device, byte[] Payload)[] published;
+        await using (RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = db }))
+        {
+            published = await PublishAsync(server);
+        }
+
+        using (FileStream file = File.OpenWrite(db))
+        {
+            file.SetLength((long)(file.Length * part));
+        }
+
+        await AssertRefusedOrNeverWrongAsync(db, published);
+    }
+
+    [Theory]
+    [InlineData(0.0)]
+    [InlineData(0.3)]
+    [InlineData(0.99)]
+    public async Task A_write_ahead_log_cut_short_before_the_start_gives_what_was_there_before(double part)
+    {
+        string db = _folder.File("registry.db");
+        (Device Device, byte[] Payload)[] published = await LeaveLogAsync(db);
+        using (FileStream file = File.OpenWrite($"{db}-wal"))
+        {
+            file.SetLength((long)(file.Length * part));
+        }
+
+        await AssertRefusedOrNeverWrongAsync(db, published);
+    }
+
+    [Fact]
+    public async Task A_write_ahead_log_overwritten_before_the_start_never_gives_wrong_bytes()
+    {
+        string db = _folder.File("registry.db");
+        (Device Device, byte[] Payload)[] published = await LeaveLogAsync(db);
+        OverwritePages($"{db}-wal", every: 5);
+        await AssertRefusedOrNeverWrongAsync(db, published);
+    }
+
+    private static async Task<(Device Device, byte[] Payload)[]> PublishAsync(RegistryServer server)
+    {
+        (Device Device, byte[] Payload)[] bundles = [.. Enumerable.Range(0, Devices).Select(_ => (new Device(), Device.RandomPayload()))];
+        foreach ((Device device, byte[] payload) in bundles)
+        {
+            using HttpResponseMessage response = await server.PublishAsync(device, payload);
+            Assert.Equal(HttpStatusCode.NoContent, response.StatusCode);
+        }
+
+        return bundles;
+    }
+
+    // As after a crash: the file and its log, copied from under a server.
+    private static async Task<(Device Device, byte[] Payload)[]> LeaveLogAsync(string db)
+    {
+        await using RegistryServer server = await RegistryServer.StartAsync();
+        (Device Device, byte[] Payload)[] published = await PublishAsync(server);
+        File.Copy(server.Db, db);
+        File.Copy($"{server.Db}-wal", $"{db}-wal");
+        return published;
+    }
+
+    private static void OverwritePages(string path, int every)
+    {
+        const int PageSize = 4096;
+        using FileStream file = File.OpenWrite(path);
+        byte[] noise = Device.RandomPayload(PageSize / 2);
+        // The first page stays: without it, it is no database at all.
+        for (long at = PageSize * 3 / 2; at + noise.Length < file.Length; at += PageSize * every)
+        {
+            file.Position = at;
+            file.Write(noise);
+        }
+    }
+
+    private static async Task AssertRefusedOrNeverWrongAsync(string db, (Device Device, byte[] Payload)[] published)
+    {
+        try
+        {
+            await using RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = db });
+            await AssertNeverWrongAsync(server, published);
+        }
+        catch (StoreOpenException refused)
+        {
+            Assert.StartsWith($"{db}: ", refused.Message, StringComparison.Ordinal);
+            Assert.DoesNotContain('\n', refused.Message);
+        }
+    }
+
+    // Each is served as it was signed, or missed, or refused; publishing works or is refused; nothing else.
+    private static async Task AssertNeverWrongAsync(RegistryServer server, (Device Device, byte[] Payload)[] published)
+    {
+        foreach ((Device device, byte[] payload) in published)
+        {
+            using HttpResponseMessage response = await server.GetAsync(device.Hex);
+            if (response.StatusCode == HttpStatusCode.OK)
+            {
+                Assert.Equal(payload, await Fetched.PayloadAsync(response, device));
+            }
+            else if (response.StatusCode != HttpStatusCode.NotFound)
+            {
+                await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, response);
+            }
+        }
+
+        using HttpResponseMessage publish = await server.PublishAsync(new Device(), [1]);
+        if (publish.StatusCode != HttpStatusCode.NoContent)
+        {
+            await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, publish);
+        }
+    }
+}
