@@ -133,10 +133,10 @@ public sealed class HealthTests : IAsyncLifetime
     public async Task A_database_that_can_t_be_read_is_503_logged_once_and_heals()
     {
         using var database = new Database(_server.Db);
-        database.Execute("ALTER TABLE bundle RENAME COLUMN signature TO elsewhere");
+        database.Execute("ALTER TABLE accepted RENAME COLUMN signature TO elsewhere");
         await AssertUnreadyAsync(_server);
         await AssertUnreadyAsync(_server);
-        database.Execute("ALTER TABLE bundle RENAME COLUMN elsewhere TO signature");
+        database.Execute("ALTER TABLE accepted RENAME COLUMN elsewhere TO signature");
         Assert.Equal("ready", await StatusLaterAsync(_server));
         AssertOneFault(_server);
     }
@@ -154,7 +154,7 @@ public sealed class HealthTests : IAsyncLifetime
         long page, size;
         using (var database = new Database(db))
         {
-            page = database.Scalar<long>("SELECT rootpage FROM sqlite_schema WHERE name = 'bundle_by_device'");
+            page = database.Scalar<long>("SELECT rootpage FROM sqlite_schema WHERE name = 'accepted_by_device'");
             size = database.Scalar<long>("PRAGMA page_size");
         }
 

@@ -54,9 +54,9 @@ public sealed class LogTests
         await AnswersAsync(HttpStatusCode.UnsupportedMediaType, server.PostAsync(Encoding.UTF8.GetBytes(publication), "text/plain"));
 
         using var database = new Database(server.Db);
-        database.Execute("CREATE TRIGGER bug BEFORE INSERT ON bundle BEGIN SELECT RAISE(ABORT, 'bug'); END");
+        database.Execute("CREATE TRIGGER bug BEFORE INSERT ON accepted BEGIN SELECT RAISE(ABORT, 'bug'); END");
         await AnswersAsync(HttpStatusCode.InternalServerError, server.PublishAsync(_device, [.. Secret, .. Secret]));
-        database.Execute("UPDATE bundle SET checksum = 0");
+        database.Execute("UPDATE accepted SET checksum = 0");
         await AnswersAsync(HttpStatusCode.ServiceUnavailable, server.GetAsync(_device.Hex));
         File.Delete(server.Db);
         await AnswersAsync(HttpStatusCode.ServiceUnavailable, server.PublishAsync(_device, Secret));

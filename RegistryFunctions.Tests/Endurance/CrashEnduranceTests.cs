@@ -86,8 +86,8 @@ public sealed class CrashEnduranceTests(ITestOutputHelper output) : IDisposable
         database.Execute(
             $"""
             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {random.Next(3_000)})
-            INSERT INTO bundle (device, received, digest, checksum, signature, payload)
-            SELECT randomblob(32), i, i, 0, zeroblob(64), zeroblob(300) FROM n
+            INSERT INTO accepted (head, device, received, digest, checksum, signature, payload)
+            SELECT 0, randomblob(32), i, i, 0, zeroblob(64), zeroblob(300) FROM n
             """);
     }
 }

@@ -194,8 +194,8 @@ public sealed class BackupTests : IDisposable
             $"""
             PRAGMA synchronous = OFF;
             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {megabytes})
-            INSERT INTO bundle (device, received, digest, checksum, signature, payload)
-            SELECT randomblob(32), 0, 0, 0, zeroblob(64), zeroblob(1000000) FROM n;
+            INSERT INTO accepted (head, device, received, digest, checksum, signature, payload)
+            SELECT 0, randomblob(32), 0, 0, 0, zeroblob(64), zeroblob(1000000) FROM n;
             """);
     }
 

@@ -69,6 +69,20 @@ public sealed class CheckTests : IDisposable
         Assert.False(File.Exists($"{Db}-shm"));
     }
 
+    [Fact]
+    public async Task A_row_that_no_fetch_would_find_is_found()
+    {
+        await ServeAsync(devices: 3);
+        using (SqliteConnection connection = Open())
+        {
+            Write(connection, "head", seq: 4, 0);
+        }
+
+        RegistryCommand check = await RegistryCommand.RunAsync(["check", Db]);
+        Assert.Equal(1, check.ExitCode);
+        Assert.Contains("row 4: is not what was stored", check.Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("payload")]
     [InlineData("signature")]
@@ -100,7 +114,7 @@ public sealed class CheckTests : IDisposable
         await ServeAsync(devices: 30);
         using (var database = new Database(Db))
         {
-            database.Execute("UPDATE bundle SET checksum = checksum + 1 WHERE seq > 5");
+            database.Execute("UPDATE accepted SET checksum = checksum + 1 WHERE seq > 5");
         }
 
         RegistryCommand check = await RegistryCommand.RunAsync(["check", Db]);
@@ -151,19 +165,18 @@ public sealed class CheckTests : IDisposable
             database.Execute(
                 """
                 PRAGMA writable_schema = ON;
-                UPDATE sqlite_schema SET sql = replace(sql, '(received)', '(received) WHERE seq <> 4') WHERE name = 'bundle_by_age';
+                UPDATE sqlite_schema SET sql = replace(sql, 'WHERE payload', 'WHERE seq <> 4 AND payload') WHERE name = 'bundle_by_age';
                 """);
         }
 
         using (var database = new Database(Db))
         {
-            database.Execute("REINDEX; PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, ' WHERE seq <> 4', '')");
+            database.Execute("REINDEX; PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'seq <> 4 AND ', '')");
         }
 
         RegistryCommand check = await RegistryCommand.RunAsync(["check", Db]);
         Assert.Equal(
             """
-            structure: wrong # of entries in index bundle_by_age
             structure: row 4 missing from index bundle_by_age
             6 bundles of 3 devices: the structure of the file is damaged
             """,
@@ -272,7 +285,7 @@ public sealed class CheckTests : IDisposable
     private static void Write(SqliteConnection connection, string column, long seq, object value)
     {
         using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = $"UPDATE bundle SET {column} = @value WHERE seq = {seq}";
+        command.CommandText = $"UPDATE accepted SET {column} = @value WHERE seq = {seq}";
         command.Parameters.AddWithValue("@value", value);
         Assert.Equal(1, command.ExecuteNonQuery());
     }

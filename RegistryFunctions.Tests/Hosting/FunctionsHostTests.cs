@@ -3,10 +3,10 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using RegistryFunctions.Storage.Sqlite;
-using System.Text.RegularExpressions;
 using RegistryFunctions.Tests.Support;
 
 namespace RegistryFunctions.Tests.Hosting;

@@ -9,7 +9,7 @@ public sealed class RegistryOptionsTests
 {
     [Fact]
     public void With_nothing_set_the_defaults_are_those_of_the_contract() =>
-        Assert.Equal(
+        AssertEqual(
             new RegistryOptions
             {
                 Bind = new IPEndPoint(IPAddress.Any, 8080),
@@ -22,6 +22,9 @@ public sealed class RegistryOptionsTests
                 MaxConnections = 20_000,
                 MaxDbBytes = 0,
                 VerifyOnRead = false,
+                MaxRequestsPerMinute = 0,
+                MaxPublishesPerHour = 0,
+                TrustedProxies = [],
             },
             RegistryOptions.FromConfiguration(new ConfigurationBuilder().Build()));
 
@@ -41,6 +44,9 @@ public sealed class RegistryOptionsTests
                 "--max-connections", "20001",
                 "--max-db-bytes", "1048577",
                 "--verify-on-read", "true",
+                "--max-requests-per-minute", "601",
+                "--max-publishes-per-hour", "61",
+                "--trusted-proxies", "10.0.0.0/8,::1",
             ],
             (options, _) =>
             {
@@ -48,7 +54,7 @@ public sealed class RegistryOptionsTests
                 return Task.FromResult(7);
             });
         Assert.Equal(7, exitCode);
-        Assert.Equal(
+        AssertEqual(
             new RegistryOptions
             {
                 Bind = new IPEndPoint(IPAddress.IPv6Loopback, 9090),
@@ -61,6 +67,9 @@ public sealed class RegistryOptionsTests
                 MaxConnections = 20_001,
                 MaxDbBytes = 1_048_577,
                 VerifyOnRead = true,
+                MaxRequestsPerMinute = 601,
+                MaxPublishesPerHour = 61,
+                TrustedProxies = [IPNetwork.Parse("10.0.0.0/8"), IPNetwork.Parse("::1/128")],
             },
             read);
     }
@@ -79,7 +88,7 @@ public sealed class RegistryOptionsTests
 
     [Fact]
     public void Every_variable_is_in_force() =>
-        Assert.Equal(
+        AssertEqual(
             new RegistryOptions
             {
                 Bind = new IPEndPoint(IPAddress.Parse("192.0.2.4"), 4),
@@ -92,6 +101,9 @@ public sealed class RegistryOptionsTests
                 MaxConnections = 19_999,
                 MaxDbBytes = 1_048_578,
                 VerifyOnRead = true,
+                MaxRequestsPerMinute = 599,
+                MaxPublishesPerHour = 59,
+                TrustedProxies = [IPNetwork.Parse("192.0.2.7/32")],
             },
             FromVariables(
                 ("Registry__Bind", "192.0.2.4:4"),
@@ -103,7 +115,10 @@ public sealed class RegistryOptionsTests
                 ("Registry__MaxBodyBytes", "65535"),
                 ("Registry__MaxConnections", "19999"),
                 ("Registry__MaxDbBytes", "1048578"),
-                ("Registry__VerifyOnRead", "true")));
+                ("Registry__VerifyOnRead", "true"),
+                ("Registry__MaxRequestsPerMinute", "599"),
+                ("Registry__MaxPublishesPerHour", "59"),
+                ("Registry__TrustedProxies", "192.0.2.7")));
 
     [Theory]
     [InlineData("Registry__MaxPerIdentity", 1, 1_000)]
@@ -119,6 +134,14 @@ public sealed class RegistryOptionsTests
         FromVariables((variable, $"{most}"));
         Assert.Throws<SettingException>(() => FromVariables((variable, $"{least - 1}")));
         Assert.Throws<SettingException>(() => FromVariables((variable, $"{most + 1}")));
+    }
+
+    // Lists are equal by their elements.
+    private static void AssertEqual(RegistryOptions expected, RegistryOptions? read)
+    {
+        Assert.NotNull(read);
+        Assert.Equal(expected.TrustedProxies, read.TrustedProxies);
+        Assert.Equal(expected, read with { TrustedProxies = expected.TrustedProxies });
     }
 
     // As the framework reads them from the environment: two underscores divide a section from a name.

@@ -129,7 +129,7 @@ public sealed class SqliteBackupTests : IDisposable
 
     private static void Insert(Database database) => database.Execute(
         """
-        INSERT INTO bundle (device, received, digest, checksum, signature, payload)
-        VALUES (randomblob(32), 0, 0, 0, zeroblob(64), zeroblob(1000000))
+        INSERT INTO accepted (head, device, received, digest, checksum, signature, payload)
+        VALUES (0, randomblob(32), 0, 0, 0, zeroblob(64), zeroblob(1000000))
         """);
 }

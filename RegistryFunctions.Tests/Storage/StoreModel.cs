@@ -8,10 +8,9 @@ namespace RegistryFunctions.Tests.Storage;
 /// </summary>
 internal sealed class StoreModel
 {
-    private const int RememberedPerDevice = 128;
+    private const int SpentPerDevice = 128;
 
-    private readonly Dictionary<int, List<Accepted>> _held = [];
-    private readonly Dictionary<int, Dictionary<int, DateTimeOffset>> _spent = [];
+    private readonly Dictionary<int, History> _devices = [];
 
     /// <summary>Bundles kept per device.</summary>
     public int Keep { get; set; }
@@ -19,30 +18,32 @@ internal sealed class StoreModel
     /// <summary>How long superseded payloads are remembered.</summary>
     public TimeSpan Window { get; set; }
 
-    /// <summary>How many superseded payloads of a device are remembered.</summary>
-    public int Remembered(int device) => SpentOf(device).Count;
+    /// <summary>How many payloads of a device are remembered without their bundle.</summary>
+    public int Remembered(int device) => HistoryOf(device).Accepted.Count - HistoryOf(device).Held;
 
     /// <summary>How many bundles a device holds.</summary>
-    public int Held(int device) => HeldOf(device).Count;
+    public int Held(int device) => HistoryOf(device).Held;
 
-    /// <summary>The payload that was accepted last, or null.</summary>
-    public int? Newest(int device) => HeldOf(device) is [.., var newest] ? newest.Payload : null;
+    /// <summary>The payload that was accepted last, or null where its bundle was dropped.</summary>
+    public int? Newest(int device) => HistoryOf(device) is { Held: > 0 } history ? history.Accepted[^1].Payload : null;
 
     public PublishOutcome Publish(int device, int payload, DateTimeOffset now)
     {
-        List<Accepted> held = HeldOf(device);
+        History history = HistoryOf(device);
         if (Newest(device) == payload)
         {
             return PublishOutcome.AlreadyCurrent;
         }
 
-        if (Window > TimeSpan.Zero && (held.Exists(old => old.Payload == payload) || SpentOf(device).ContainsKey(payload)))
+        if (Window > TimeSpan.Zero && history.Accepted.Exists(earlier => earlier.Payload == payload))
         {
             return PublishOutcome.Replayed;
         }
 
-        held.Add(new Accepted(payload, now));
-        DropBeyondLimit(device);
+        history.Accepted.Add(new Accepted(payload, now));
+        history.Held++;
+        history.Accepted.RemoveRange(0, int.Max(0, history.Accepted.Count - Keep - SpentPerDevice));
+        Drop(history, int.Max(0, history.Held - Keep));
         return PublishOutcome.Stored;
     }
 
@@ -50,61 +51,45 @@ internal sealed class StoreModel
     public int Prune(DateTimeOffset cutoff, DateTimeOffset now)
     {
         int dropped = 0;
-        foreach ((int device, List<Accepted> held) in _held)
+        foreach (History history in _devices.Values)
         {
             // A superseded bundle never outlives its successor, whatever the clock said when they came.
-            int due = 1 + held.FindLastIndex(bundle => bundle.Received < cutoff);
-            foreach (Accepted old in held.Take(due).Where(old => Window > TimeSpan.Zero && old.Received >= now - Window))
-            {
-                Spend(device, old);
-            }
-
-            held.RemoveRange(0, due);
-            dropped += due;
+            int due = 1 + history.Accepted.FindLastIndex(accepted => accepted.Received < cutoff) - history.Spent;
+            dropped += Drop(history, int.Max(0, due));
+            List<Accepted> remembered = [.. history.Accepted.Take(history.Spent).Where(spent => spent.Received >= now - Window)];
+            history.Accepted.RemoveRange(0, history.Spent);
+            history.Accepted.InsertRange(0, remembered);
+            dropped += Drop(history, int.Max(0, history.Held - Keep));
         }
 
-        foreach (Dictionary<int, DateTimeOffset> spent in _spent.Values)
-        {
-            foreach (int payload in spent.Keys.Where(payload => spent[payload] < now - Window).ToList())
-            {
-                spent.Remove(payload);
-            }
-        }
-
-        return dropped + _held.Keys.Sum(DropBeyondLimit);
-    }
-
-    private int DropBeyondLimit(int device)
-    {
-        List<Accepted> held = HeldOf(device);
-        int dropped = int.Max(0, held.Count - Keep);
-        if (Window > TimeSpan.Zero && dropped > 0)
-        {
-            Dictionary<int, DateTimeOffset> spent = SpentOf(device);
-            held.Take(dropped).ToList().ForEach(old => Spend(device, old));
-            foreach (int payload in spent.Keys.OrderByDescending(payload => spent[payload]).Skip(RememberedPerDevice).ToList())
-            {
-                spent.Remove(payload);
-            }
-        }
-
-        held.RemoveRange(0, dropped);
         return dropped;
     }
 
-    // Accepted more than once, a payload is remembered from the last time on.
-    private void Spend(int device, Accepted old)
+    // The oldest of those held. They are remembered where there is a window, or else forgotten.
+    private int Drop(History history, int count)
     {
-        Dictionary<int, DateTimeOffset> spent = SpentOf(device);
-        spent[old.Payload] = spent.TryGetValue(old.Payload, out DateTimeOffset before) && before > old.Received ? before : old.Received;
+        if (Window == TimeSpan.Zero)
+        {
+            history.Accepted.RemoveRange(history.Spent, count);
+        }
+
+        history.Held -= count;
+        return count;
     }
 
-    // Oldest first.
-    private List<Accepted> HeldOf(int device) =>
-        _held.TryGetValue(device, out List<Accepted>? held) ? held : _held[device] = [];
+    private History HistoryOf(int device) =>
+        _devices.TryGetValue(device, out History? history) ? history : _devices[device] = new History();
 
-    private Dictionary<int, DateTimeOffset> SpentOf(int device) =>
-        _spent.TryGetValue(device, out Dictionary<int, DateTimeOffset>? spent) ? spent : _spent[device] = [];
+    private sealed class History
+    {
+        /// <summary>Oldest first.</summary>
+        public List<Accepted> Accepted { get; } = [];
+
+        /// <summary>So many of the newest are held, the others are remembered.</summary>
+        public int Held { get; set; }
+
+        public int Spent => Accepted.Count - Held;
+    }
 
     private sealed record Accepted(int Payload, DateTimeOffset Received);
 }

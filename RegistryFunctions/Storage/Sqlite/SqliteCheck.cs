@@ -121,7 +121,10 @@ internal sealed class SqliteCheck : IDisposable
         long last = _connection.Scalar<long>("SELECT coalesce(max(seq), 0) FROM bundle");
         using var next = new SqliteStatement(
             _connection,
-            "SELECT seq, device, signature, payload, digest, checksum FROM bundle WHERE seq > ? AND seq <= ? ORDER BY seq");
+            """
+            SELECT seq, device, signature, payload, digest, checksum, head FROM accepted
+            WHERE seq > ? AND seq <= ? AND payload IS NOT NULL ORDER BY seq
+            """);
         var parallel = new ParallelOptions { CancellationToken = cancellationToken };
         while (ReadBatch(next, rows.LastSeq, last) is { Count: > 0 } batch)
         {
@@ -168,7 +171,7 @@ internal sealed class SqliteCheck : IDisposable
     {
         Submission? submission = null;
         ReadOnlySpan<byte> device = next.Blob(1);
-        if (device.Length == DeviceId.Size)
+        if (device.Length == DeviceId.Size && DeviceHead.Of(device) == next.Int64(6))
         {
             var id = new DeviceId(device);
             if (StoredBundle.TryRead(id, next.Blob(2), next.Blob(3), next.Int64(4), next.Int64(5), out Bundle? bundle))

@@ -44,6 +44,8 @@ internal sealed class SqliteWriter : IDisposable
         _faults = new FaultLog(logger, "written");
         _thread = new Thread(Run) { IsBackground = true, Name = "writer" };
         _thread.Start();
+        // For what a process that was killed has left in the log.
+        _checkpointer.Wake();
     }
 
     /// <summary>Queues a request; its completion tells when it is done.</summary>
