@@ -32,12 +32,31 @@ public sealed class ReadmeTests : IDisposable
         Assert.Equal(["registered", "Signature Verified Successfully", "the same bytes"], output.Trim().Split('\n'));
     }
 
+    [Fact]
+    public void Every_promise_of_the_README_names_tests_that_exist()
+    {
+        string[] promises = [.. SectionUnder("## What is promised").Split('\n').Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Skip(2)];
+        HashSet<string> classes = [.. typeof(ReadmeTests).Assembly.GetTypes().Select(type => type.Name)];
+        Assert.NotEmpty(promises);
+        Assert.All(promises, promise =>
+        {
+            string[] named = [.. promise.Split('|')[^2].Split(',').Select(name => name.Trim(' ', '`'))];
+            Assert.Subset(classes, named.ToHashSet());
+        });
+    }
+
     private static string BlockUnder(string heading)
     {
-        string text = File.ReadAllText(Repository.File("README.md"));
-        string section = text[text.IndexOf(heading, StringComparison.Ordinal)..];
+        string section = SectionUnder(heading);
         const string Fence = "```";
         int begin = section.IndexOf($"{Fence}bash\n", StringComparison.Ordinal) + Fence.Length + "bash\n".Length;
         return section[begin..section.IndexOf(Fence, begin, StringComparison.Ordinal)];
+    }
+
+    private static string SectionUnder(string heading)
+    {
+        string text = File.ReadAllText(Repository.File("README.md"));
+        string section = text[(text.IndexOf($"{heading}\n", StringComparison.Ordinal) + heading.Length)..];
+        return section[..section.IndexOf("\n## ", StringComparison.Ordinal)];
     }
 }

@@ -107,6 +107,22 @@ public sealed class SqliteBundleStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task A_lock_makes_all_that_wait_for_it_wait_no_longer_than_the_first()
+    {
+        await using SqliteBundleStore store = Open();
+        using var database = new Database(Db);
+        database.Execute("BEGIN IMMEDIATE");
+        // More than one batch.
+        Task[] waiting = [.. Enumerable.Range(0, 1_200).Select(_ => PublishAsync(store, new Device(), [1]).AsTask())];
+        await Assert.ThrowsAsync<StoreException>(async () => await await Task.WhenAny(waiting));
+        database.Execute("ROLLBACK");
+        foreach (Task publish in waiting)
+        {
+            Assert.Equal(StoreFault.Busy, (await Assert.ThrowsAsync<StoreException>(() => publish)).Fault);
+        }
+    }
+
+    [Fact]
     public async Task Closing_writes_what_waits_and_then_says_busy()
     {
         using var clock = new HeldClock(_time.GetUtcNow());

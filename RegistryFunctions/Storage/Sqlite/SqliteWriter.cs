@@ -245,11 +245,36 @@ internal sealed class SqliteWriter : IDisposable
             if (e is SqliteException sqlite && SqliteFile.FaultOf(sqlite) is { } fault)
             {
                 _faults.Report(fault, sqlite);
-                return new StoreException(fault, sqlite.Message, sqlite);
+                var error = new StoreException(fault, sqlite.Message, sqlite);
+                if (fault == StoreFault.Busy)
+                {
+                    RefuseWaiting(error);
+                }
+
+                return error;
             }
 
             return e;
         }
+    }
+
+    // They have waited for the same lock: batch after batch, the last would wait many times as long.
+    private void RefuseWaiting(StoreException reason)
+    {
+        var publishes = new List<PublishRequest>();
+        while (_queue.Reader.TryRead(out WriteRequest? request))
+        {
+            if (request is PublishRequest publish)
+            {
+                publishes.Add(publish);
+            }
+            else
+            {
+                request.Fail(reason);
+            }
+        }
+
+        Answer(publishes, reason);
     }
 
     private void Rollback()
