@@ -73,6 +73,10 @@ public sealed class FunctionsHostTests : IDisposable
     }
 
     [Fact]
+    public void The_sample_has_the_host_run_a_custom_handler() =>
+        Assert.Equal("custom", ScriptRoot.SampleSettings["FUNCTIONS_WORKER_RUNTIME"]);
+
+    [Fact]
     public async Task Every_trigger_is_answered()
     {
         await using RegistryProcess handler = _root.StartHandler();
