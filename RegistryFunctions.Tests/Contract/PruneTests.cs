@@ -121,16 +121,19 @@ public sealed class PruneTests : IAsyncLifetime
         Assert.Contains($"received before {start.AddSeconds(seconds).AddDays(-30):u}", line.Text, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_clock_set_back_does_not_bring_a_superseded_bundle_back()
+    [Theory]
+    [InlineData(90)]
+    [InlineData(0)]
+    public async Task A_clock_set_back_does_not_bring_a_superseded_bundle_back(int replayWindowDays)
     {
-        _server.Time.AdjustTime(_server.Time.GetUtcNow().AddYears(1));
-        await _server.PublishAsync(_device, [1]);
-        _server.Time.AdjustTime(_server.Time.GetUtcNow().AddYears(-1));
-        await _server.PublishAsync(_device, [2]);
-        _server.Time.AdjustTime(_server.Time.GetUtcNow().AddDays(31));
-        await _server.PruneAsync();
-        Assert.Null(await _server.FetchAsync(_device));
+        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { ReplayWindowDays = replayWindowDays });
+        server.Time.AdjustTime(server.Time.GetUtcNow().AddYears(1));
+        await server.PublishAsync(_device, [1]);
+        server.Time.AdjustTime(server.Time.GetUtcNow().AddYears(-1));
+        await server.PublishAsync(_device, [2]);
+        server.Time.AdjustTime(server.Time.GetUtcNow().AddDays(31));
+        await server.PruneAsync();
+        Assert.Null(await server.FetchAsync(_device));
     }
 
     [Fact]

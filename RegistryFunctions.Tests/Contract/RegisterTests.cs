@@ -165,6 +165,15 @@ public sealed class RegisterTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_body_that_is_said_to_be_over_the_limit_is_413_before_it_comes()
+    {
+        using HttpConnection connection = await HttpConnection.OpenAsync(_server.Url);
+        await connection.SendAsync($"POST /v0/keypackage HTTP/1.1\r\nHost: x\r\nContent-Length: {(64 * 1024) + 1}\r\n\r\n");
+        HttpAnswer? answer = await connection.ReceiveAsync();
+        Assert.True(answer is { Status: 413, IsProblem: true }, $"{answer}");
+    }
+
+    [Fact]
     public async Task A_body_of_exactly_the_limit_is_taken()
     {
         string body = _device.Publication(new byte[40_000]);

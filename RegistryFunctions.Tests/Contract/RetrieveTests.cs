@@ -106,6 +106,7 @@ public sealed class RetrieveTests : IAsyncLifetime
             Assert.Equal(etag, same.Headers.ETag!.ToString());
             Assert.Equal("no-cache", same.Headers.CacheControl?.ToString());
             Assert.Empty(await same.Content.ReadAsByteArrayAsync());
+            Assert.Null(same.Content.Headers.ContentType);
         }
 
         foreach (string condition in (string[])["\"other\"", "garbage", ""])

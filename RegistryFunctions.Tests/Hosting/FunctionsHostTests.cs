@@ -73,6 +73,10 @@ public sealed class FunctionsHostTests : IDisposable
     }
 
     [Fact]
+    public void The_sample_has_the_host_run_a_custom_handler() =>
+        Assert.Equal("custom", ScriptRoot.SampleSettings["FUNCTIONS_WORKER_RUNTIME"]);
+
+    [Fact]
     public async Task Every_trigger_is_answered()
     {
         await using RegistryProcess handler = _root.StartHandler();
@@ -226,14 +230,14 @@ public sealed class FunctionsHostTests : IDisposable
     }
 
     [Theory]
-    [InlineData("Registry__RetentionDays", "soon")]
-    [InlineData("Registry__Db", "/")]
-    [InlineData("FUNCTIONS_CUSTOMHANDLER_PORT", "x")]
-    public async Task A_setting_that_makes_no_sense_ends_the_handler_with_2_and_one_line(string name, string value)
+    [InlineData("Registry__RetentionDays", "soon", "Registry__RetentionDays: ")]
+    [InlineData("Registry__Db", "/", "/: ")]
+    [InlineData("FUNCTIONS_CUSTOMHANDLER_PORT", "x", "FUNCTIONS_CUSTOMHANDLER_PORT: ")]
+    public async Task A_setting_that_makes_no_sense_ends_the_handler_with_2_and_one_line(string name, string value, string reason)
     {
         await using RegistryProcess handler = _root.StartHandler((name, value));
         Assert.Equal(2, await handler.ExitAsync());
-        Assert.Single(handler.Errors.Split('\n'));
+        Assert.StartsWith($"RegistryFunctions: {reason}", Assert.Single(handler.Errors.Split('\n')), StringComparison.Ordinal);
     }
 
     private async Task StoreAsync(Device device, DateTimeOffset received)

@@ -95,6 +95,7 @@ public sealed class StandAloneTests : IDisposable
     [InlineData("--bind", "localhost:8080")]
     [InlineData("--bind", "127.0.0.1:99999")]
     [InlineData("--bind", "::1")]
+    [InlineData("--bind", "::1:0")]
     [InlineData("--db", "")]
     [InlineData("--max-per-identity", "0")]
     [InlineData("--max-per-identity", "-1")]

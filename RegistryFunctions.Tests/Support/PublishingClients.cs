@@ -33,6 +33,15 @@ internal sealed class PublishingClients(int count)
         }
     }
 
+    /// <summary>Asserts that the server serves what was answered last: nothing was stored that was not answered.</summary>
+    public async Task AssertAllAnsweredAsync(RegistryProcess server)
+    {
+        foreach (PublishingDevice device in _devices.SelectMany(devices => devices))
+        {
+            await device.AssertAnsweredAsync(server);
+        }
+    }
+
     private async Task PublishUntilTheEndAsync(RegistryProcess server, PublishingDevice[] devices)
     {
         try
@@ -64,10 +73,16 @@ internal sealed class PublishingClients(int count)
             _acknowledged = number;
         }
 
-        public async Task AssertServedAsync(RegistryProcess server)
+        public async Task AssertServedAsync(RegistryProcess server) =>
+            Assert.InRange(await ServedAsync(server), _acknowledged, _sent);
+
+        public async Task AssertAnsweredAsync(RegistryProcess server) =>
+            Assert.Equal(_acknowledged, await ServedAsync(server));
+
+        private async Task<int> ServedAsync(RegistryProcess server)
         {
             byte[]? payload = await server.FetchAsync(_device);
-            Assert.InRange(payload is null ? 0 : BitConverter.ToInt32(payload), _acknowledged, _sent);
+            return payload is null ? 0 : BitConverter.ToInt32(payload);
         }
     }
 }

@@ -83,7 +83,7 @@ internal static class CommandLine
         return file;
     }
 
-    // On a thread of its own: signals are heard only once the action has returned its task.
+    // On a thread of its own: the time that a command has to end by itself is bounded only once its task is there.
     private static Task<int> RunAsync(Func<int> command) => Task.Run(() =>
     {
         try
