@@ -16,6 +16,8 @@ internal sealed class SqliteWriter : IDisposable
     // Each row dirties one or two pages of the log.
     private const int RowsBetweenCheckpoints = 10_000;
 
+    private static readonly TimeSpan AnchorInterval = TimeSpan.FromSeconds(1);
+
     private readonly Channel<WriteRequest> _queue = Channel.CreateBounded<WriteRequest>(
         new BoundedChannelOptions(QueueCapacity) { SingleReader = true });
     private readonly Thread _thread;
@@ -25,6 +27,7 @@ internal sealed class SqliteWriter : IDisposable
     private readonly SqliteConnection _connection;
     private readonly FileIdentity _file;
     private readonly SqliteBundles _bundles;
+    private readonly SqliteAnchor _anchor;
     private readonly TimeProvider _time;
     private readonly FaultLog _faults;
     private readonly List<PublishRequest> _batch = new(MaxBatch);
@@ -40,6 +43,7 @@ internal sealed class SqliteWriter : IDisposable
         _file = new FileIdentity(options.Path);
         _bundles = new SqliteBundles(_connection, options);
         _checkpointer = new SqliteCheckpointer(SqliteFile.OpenForCheckpoints(options.Path));
+        _anchor = new SqliteAnchor(SqliteFile.OpenForReading(options.Path), _connection);
         _time = time;
         _faults = new FaultLog(logger, "written");
         _thread = new Thread(Run) { IsBackground = true, Name = "writer" };
@@ -61,6 +65,7 @@ internal sealed class SqliteWriter : IDisposable
         _queue.Writer.TryComplete();
         _thread.Join();
         _checkpointer.Dispose();
+        _anchor.Dispose();
         // Last, so that closing the file checkpoints it and removes the write-ahead log.
         _bundles.Dispose();
     }
@@ -82,6 +87,7 @@ internal sealed class SqliteWriter : IDisposable
             }
 
             Checkpoint();
+            _anchor.Renew();
         }
 
         foreach (PruneRequest prune in _prunes)
@@ -99,7 +105,18 @@ internal sealed class SqliteWriter : IDisposable
         }
 
         ValueTask<bool> ready = _queue.Reader.WaitToReadAsync();
-        return ready.IsCompleted ? ready.Result : ready.AsTask().GetAwaiter().GetResult();
+        if (ready.IsCompleted)
+        {
+            return ready.Result;
+        }
+
+        Task<bool> coming = ready.AsTask();
+        while (!coming.Wait(AnchorInterval))
+        {
+            _anchor.Renew();
+        }
+
+        return coming.Result;
     }
 
     private void TakeRequests()
