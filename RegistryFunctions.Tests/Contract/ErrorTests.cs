@@ -148,12 +148,14 @@ public sealed class ErrorTests : IAsyncLifetime
         Assert.Equal(0, await third.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(TimeSpan.FromMinutes(1)));
     }
 
-    [Fact]
-    public async Task A_file_removed_under_the_server_is_503_for_publishes_and_logged_once()
+    [Theory]
+    [InlineData("")]
+    [InlineData("-wal")]
+    public async Task A_file_removed_under_the_server_is_503_for_publishes_and_logged_once(string suffix)
     {
         var device = new Device();
         await _server.PublishAsync(device, [1]);
-        File.Delete(_server.Db);
+        File.Delete(_server.Db + suffix);
         for (int i = 0; i < 3; i++)
         {
             using HttpResponseMessage refused = await _server.PublishAsync(device, [2]);

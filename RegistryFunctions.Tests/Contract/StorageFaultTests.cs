@@ -8,6 +8,8 @@ namespace RegistryFunctions.Tests.Contract;
 /// <summary>What becomes of a registry whose file is damaged or taken away in part.</summary>
 public sealed class StorageFaultTests : IDisposable
 {
+    private const int PrunedEvent = 10;
+
     private const int Devices = 40;
 
     private readonly TestFolder _folder = new();
@@ -21,6 +23,8 @@ public sealed class StorageFaultTests : IDisposable
         var device = new Device();
         await using (RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = disk.File("registry.db") }))
         {
+            // Or the prune at the start would meet the fault too.
+            await server.Logs.NextAsync(PrunedEvent);
             await server.PublishAsync(device, [1]);
             disk.Fail();
             for (byte i = 2; i < 5; i++)

@@ -107,6 +107,23 @@ public sealed class SqliteBundleStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task A_bundle_that_there_is_no_room_for_does_not_take_the_others_of_its_batch_with_it()
+    {
+        using var clock = new HeldClock(_time.GetUtcNow());
+        await using SqliteBundleStore store = Open(time: clock, maxBytes: 1024 * 1024);
+        Task first = PublishAsync(store, new Device(), [1]).AsTask();
+        await clock.AskedAsync();
+        Task<PublishOutcome> small = PublishAsync(store, new Device(), [2]).AsTask();
+        Task<PublishOutcome> large = PublishAsync(store, new Device(), new byte[2 * 1024 * 1024]).AsTask();
+        Task<PublishOutcome> last = PublishAsync(store, new Device(), [3]).AsTask();
+        clock.Release();
+        await first;
+        Assert.Equal(PublishOutcome.Stored, await small);
+        Assert.Equal(StoreFault.Full, (await Assert.ThrowsAsync<StoreException>(() => large)).Fault);
+        Assert.Equal(PublishOutcome.Stored, await last);
+    }
+
+    [Fact]
     public async Task A_lock_makes_all_that_wait_for_it_wait_no_longer_than_the_first()
     {
         await using SqliteBundleStore store = Open();
@@ -299,8 +316,8 @@ public sealed class SqliteBundleStoreTests : IDisposable
         return closing;
     }
 
-    private SqliteBundleStore Open(int keep = 5, TimeProvider? time = null) => SqliteBundleStore.Open(
-        new SqliteStoreOptions(Db, keep, TimeSpan.FromDays(90)), time ?? _time, NullLogger.Instance);
+    private SqliteBundleStore Open(int keep = 5, TimeProvider? time = null, long maxBytes = 0) => SqliteBundleStore.Open(
+        new SqliteStoreOptions(Db, keep, TimeSpan.FromDays(90), maxBytes), time ?? _time, NullLogger.Instance);
 
     private static ValueTask<PublishOutcome> PublishAsync(SqliteBundleStore store, Device device, byte[] payload) =>
         store.PublishAsync(device.Bundle(payload), CancellationToken.None);

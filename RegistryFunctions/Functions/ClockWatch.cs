@@ -5,22 +5,20 @@ internal sealed class ClockWatch(TimeProvider time)
 {
     private static readonly TimeSpan Tolerance = TimeSpan.FromDays(1);
 
-    private readonly Lock _lock = new();
-    private (DateTimeOffset Clock, long Counter)? _last;
+    private Reading? _trusted;
+
+    /// <summary>Whether there is nothing to compare the clock with.</summary>
+    public bool IsUnknown => _trusted is null;
 
     /// <summary>
-    /// Whether the clock may have been set forward since this was last asked; the first time it may, as there is nothing to
-    /// compare with.
+    /// Whether the clock may have been set forward since it was last trusted; while it is unknown it may.
     /// </summary>
-    public bool MayHaveLeapt()
-    {
-        (DateTimeOffset Clock, long Counter) now = (time.GetUtcNow(), time.GetTimestamp());
-        lock (_lock)
-        {
-            bool may = _last is not { } last
-                || now.Clock - last.Clock - time.GetElapsedTime(last.Counter, now.Counter) > Tolerance;
-            _last = now;
-            return may;
-        }
-    }
+    public bool MayHaveLeapt() =>
+        _trusted is not { } last
+        || time.GetUtcNow() - last.Clock - time.GetElapsedTime(last.Counter) > Tolerance;
+
+    /// <summary>Takes the clock as it is now for right.</summary>
+    public void Trust() => _trusted = new Reading(time.GetUtcNow(), time.GetTimestamp());
+
+    private sealed record Reading(DateTimeOffset Clock, long Counter);
 }

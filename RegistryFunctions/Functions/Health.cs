@@ -50,7 +50,8 @@ public sealed class Health(IBundleStore store, TimeProvider time)
             if (_probe is null || (_probe.IsCompleted && time.GetElapsedTime(_probedAt) >= ProbeKeptFor))
             {
                 _probedAt = time.GetTimestamp();
-                _probe = store.ProbeAsync().AsTask();
+                // Not in here: a disk that hangs must not hang those who ask whether the process lives.
+                _probe = Task.Run(() => store.ProbeAsync().AsTask());
             }
 
             return _probe;

@@ -6,7 +6,7 @@ namespace RegistryFunctions.Functions;
 /// <summary>Drops bundles older than the retention. Called by a timer: the Functions host's or the process's own.</summary>
 public sealed partial class Prune(IBundleStore store, TimeSpan retention, TimeProvider time, ILogger<Prune> logger)
 {
-    // Fewer may well have come at one time, and so come due at one.
+    // Where it is not known that the clock has leapt: fewer may well have come at one time, and so come due at one.
     private const int ManyBundles = 100;
 
     private readonly ClockWatch _clock = new(time);
@@ -49,16 +49,16 @@ public sealed partial class Prune(IBundleStore store, TimeSpan retention, TimePr
     // Dropping cannot be undone, and a clock that is ahead makes everything old.
     private async Task WarnIfClockMayBeWrongAsync(DateTimeOffset now, DateTimeOffset cutoff, CancellationToken cancellationToken)
     {
-        if (!_clock.MayHaveLeapt())
+        if (_clock.MayHaveLeapt())
         {
-            return;
+            (long due, bool isMost) = await store.CountReceivedBeforeAsync(cutoff, cancellationToken);
+            if (isMost && due >= (_clock.IsUnknown ? ManyBundles : 1))
+            {
+                LogMostIsDue(now, due);
+            }
         }
 
-        (long due, bool isMost) = await store.CountReceivedBeforeAsync(cutoff, cancellationToken);
-        if (isMost && due >= ManyBundles)
-        {
-            LogMostIsDue(now, due);
-        }
+        _clock.Trust();
     }
 
     [LoggerMessage(10, LogLevel.Information, "{Line}")]

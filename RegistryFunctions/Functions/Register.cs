@@ -40,7 +40,7 @@ public sealed class Register(IBundleStore store, int maxBodyBytes, RateLimit<Dev
         {
             case PublishOutcome.Replayed:
                 await Problem.WriteAsync(
-                    context, StatusCodes.Status409Conflict, "payload: was superseded by a newer one: publish a new payload");
+                    context, StatusCodes.Status409Conflict, "payload: was accepted earlier and is current no more: publish a new payload");
                 break;
             case PublishOutcome.TooMany:
                 await Problem.WriteTooManyAsync(

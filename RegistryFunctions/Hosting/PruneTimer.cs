@@ -11,7 +11,7 @@ internal sealed partial class PruneTimer(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         // Not before the server serves: a start that fails must not have dropped anything.
-        var started = new TaskCompletionSource();
+        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using (lifetime.ApplicationStarted.Register(started.SetResult))
         {
             await started.Task.WaitAsync(stoppingToken);

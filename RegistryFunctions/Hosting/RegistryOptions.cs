@@ -204,7 +204,8 @@ public sealed record RegistryOptions
         networks = parsed;
         foreach (string item in text == NoProxies ? [] : text.Split(',', StringSplitOptions.TrimEntries))
         {
-            if (IPAddress.TryParse(item, out IPAddress? address))
+            // Not "10", which is another way to write 0.0.0.10.
+            if (IPAddress.TryParse(item, out IPAddress? address) && (item == address.ToString() || item.Contains(':')))
             {
                 parsed.Add(new IPNetwork(address, address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128));
             }

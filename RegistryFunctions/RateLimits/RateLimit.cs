@@ -51,7 +51,7 @@ public sealed class RateLimit<TKey>
     public TimeSpan RetryAfter { get; }
 
     /// <summary>How many keys are remembered.</summary>
-    public int Keys
+    internal int Keys
     {
         get
         {

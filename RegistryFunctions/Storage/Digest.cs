@@ -12,7 +12,7 @@ internal static class Digest
     /// <summary>The digest of a payload: by it a repeat is known.</summary>
     public static long OfPayload(ReadOnlySpan<byte> payload) => (long)XxHash3.HashToUInt64(payload);
 
-    /// <summary>The digest of all of a row, its payload by <paramref name="payloadDigest"/>.</summary>
+    /// <summary>The digest of a row's device, signature and payload, the last by <paramref name="payloadDigest"/>.</summary>
     public static long OfRow(in DeviceId device, in Signature signature, long payloadDigest)
     {
         Span<byte> bytes = stackalloc byte[DeviceId.Size + Signature.Size];

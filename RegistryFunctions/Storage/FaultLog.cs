@@ -1,28 +1,58 @@
 namespace RegistryFunctions.Storage;
 
-/// <summary>Logs a lasting fault once, when it begins, and once more when it is over.</summary>
+/// <summary>
+/// Logs a lasting fault once, when it begins, and once more when it is over. One that comes and goes, as for a publish that
+/// does not fit and the next that does, is told once a minute.
+/// </summary>
 /// <param name="logger">Where to.</param>
 /// <param name="work">What can't be done meanwhile: "written" or "read".</param>
-internal sealed partial class FaultLog(ILogger logger, string work)
+/// <param name="time">Tells when a minute is over.</param>
+internal sealed partial class FaultLog(ILogger logger, string work, TimeProvider time)
 {
-    private const int None = -1;
+    private static readonly TimeSpan Silence = TimeSpan.FromMinutes(1);
 
-    private int _current = None;
+    private readonly Lock _lock = new();
+    private volatile bool _isFaulty;
+    private StoreFault _current;
+    private StoreFault? _told;
+    private long _toldAt;
+    private bool _isTold;
 
     public void Report(StoreFault fault, Exception cause)
     {
-        if (Interlocked.Exchange(ref _current, (int)fault) != (int)fault)
+        lock (_lock)
         {
-            LogBegin(work, fault, cause.Message);
+            if (_isFaulty && _current == fault)
+            {
+                return;
+            }
+
+            (_isFaulty, _current) = (true, fault);
+            _isTold = _told != fault || time.GetElapsedTime(_toldAt) >= Silence;
+            if (_isTold)
+            {
+                (_told, _toldAt) = (fault, time.GetTimestamp());
+                LogBegin(work, fault, cause.Message);
+            }
         }
     }
 
     public void Healed()
     {
         // Read first: this is on the path of every request.
-        if (Volatile.Read(ref _current) != None && Interlocked.Exchange(ref _current, None) is var fault and not None)
+        if (!_isFaulty)
         {
-            LogEnd(work, (StoreFault)fault);
+            return;
+        }
+
+        lock (_lock)
+        {
+            if (_isFaulty && _isTold)
+            {
+                LogEnd(work, _current);
+            }
+
+            _isFaulty = false;
         }
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace RegistryFunctions.Storage.Sqlite;
 
@@ -15,7 +16,6 @@ internal sealed class SqliteAnchor : IDisposable
     private readonly SqliteStatement _commit;
     private readonly SqliteStatement _version;
     private long _lastVersion;
-    private bool _holds;
 
     /// <summary>Takes over a connection, and looks at the database through the writer's now and then.</summary>
     public SqliteAnchor(SqliteConnection connection, SqliteConnection writer)
@@ -26,6 +26,7 @@ internal sealed class SqliteAnchor : IDisposable
         _commit = new SqliteStatement(connection, "COMMIT");
         // Of the writer's connection it changes when another has written, which here is another process.
         _version = new SqliteStatement(writer, "PRAGMA data_version");
+        _lastVersion = Query(_version);
     }
 
     /// <summary>
@@ -41,7 +42,6 @@ internal sealed class SqliteAnchor : IDisposable
             if (version == _lastVersion)
             {
                 _begin.Execute();
-                _holds = true;
                 Query(_read);
             }
 
@@ -49,8 +49,16 @@ internal sealed class SqliteAnchor : IDisposable
         }
         catch (SqliteException)
         {
-            // Whoever fetches or publishes meets the fault, and reports it.
-            Release();
+            // Whoever fetches or publishes meets the fault too, and reports it.
+        }
+    }
+
+    /// <summary>Holds nothing until the next renewal. Belongs before the log is copied to its end.</summary>
+    public void Release()
+    {
+        if (raw.sqlite3_get_autocommit(_connection.Handle) == 0)
+        {
+            _commit.Execute();
         }
     }
 
@@ -62,15 +70,6 @@ internal sealed class SqliteAnchor : IDisposable
         _read.Dispose();
         _commit.Dispose();
         _connection.Dispose();
-    }
-
-    private void Release()
-    {
-        if (_holds)
-        {
-            _holds = false;
-            _commit.Execute();
-        }
     }
 
     private static long Query(SqliteStatement query)

@@ -18,9 +18,6 @@ internal static partial class SqliteBackup
     // Four MiB: often enough to show progress and to be cancelled.
     private const int PagesPerStep = 1_024;
 
-    // An extended result code has its primary one in its lowest byte (https://www.sqlite.org/rescode.html).
-    private const int PrimaryCode = 0xFF;
-
     /// <summary>
     /// Copies what <paramref name="source"/> holds now to <paramref name="target"/>, which appears when it is complete and
     /// durable, and else not at all. It is one file that a store can be opened on.
@@ -57,7 +54,7 @@ internal static partial class SqliteBackup
         {
             throw new StoreException(StoreFault.Unavailable, $"{source}: can't be backed up: {e.Message}", e);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new StoreException(StoreFault.Unavailable, $"{target}: can't be written: {e.Message}", e);
         }
@@ -124,7 +121,7 @@ internal static partial class SqliteBackup
 
         return code == raw.SQLITE_DONE
             ? bundles
-            : throw new SqliteException(raw.sqlite3_errstr(code).utf8_to_string(), code & PrimaryCode, code);
+            : throw new SqliteException(raw.sqlite3_errstr(code).utf8_to_string(), code & SqliteFile.PrimaryCode, code);
     }
 
     private static void Flush(string path, FileAccess access)
@@ -139,7 +136,10 @@ internal static partial class SqliteBackup
         if (OperatingSystem.IsLinux())
         {
             using SafeFileHandle folder = OpenFile(Path.GetDirectoryName(path)!, flags: 0);
-            RandomAccess.FlushToDisk(folder);
+            if (!folder.IsInvalid)
+            {
+                RandomAccess.FlushToDisk(folder);
+            }
         }
     }
 

@@ -10,20 +10,17 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// </summary>
 public sealed class SqliteBundleStore : IBundleStore
 {
-    // A reader is used without waiting, so more than the machine has cores are seldom in use at once.
-    private static readonly int MaxIdleReaders = 2 * Environment.ProcessorCount;
-
     private readonly SqliteWriter _writer;
     private readonly ObjectPool<SqliteReader> _readers;
     private readonly FaultLog _readFaults;
     private readonly bool _verifyOnRead;
 
-    private SqliteBundleStore(SqliteStoreOptions options, SqliteWriter writer, ILogger logger)
+    private SqliteBundleStore(SqliteStoreOptions options, SqliteWriter writer, TimeProvider time, ILogger logger)
     {
         _writer = writer;
         _verifyOnRead = options.VerifyOnRead;
-        _readFaults = new FaultLog(logger, "read");
-        _readers = new DefaultObjectPoolProvider { MaximumRetained = MaxIdleReaders }.Create(new ReaderPolicy(options.Path));
+        _readFaults = new FaultLog(logger, "read", time);
+        _readers = new DefaultObjectPoolProvider { MaximumRetained = SqliteReader.MostIdle }.Create(new ReaderPolicy(options.Path));
     }
 
     /// <summary>Opens the file, creating it and its parent folders where missing.</summary>
@@ -36,7 +33,7 @@ public sealed class SqliteBundleStore : IBundleStore
         options = options with { Path = Path.GetFullPath(options.Path) };
         try
         {
-            return new SqliteBundleStore(options, new SqliteWriter(options, time, logger), logger);
+            return new SqliteBundleStore(options, new SqliteWriter(options, time, logger), time, logger);
         }
         catch (SqliteException e)
         {
@@ -110,6 +107,7 @@ public sealed class SqliteBundleStore : IBundleStore
     private static StoreException? AsFault(Exception e) => e switch
     {
         StoreException fault => fault,
+        ObjectDisposedException => new StoreException(StoreFault.Busy, "the store is closing", e),
         SqliteException sqlite => new StoreException(
             SqliteFile.FaultOf(sqlite) ?? StoreFault.Unavailable, sqlite.Message, sqlite),
         _ => null,

@@ -23,7 +23,6 @@ internal sealed class SqliteBundles : IDisposable
     private readonly List<SqliteStatement> _statements = [];
     private readonly List<Accepted> _accepted = [];
     private readonly List<Due> _due = [];
-    private int _changesTaken;
     private bool _sizeIsLimited;
 
     private readonly SqliteStatement _begin;
@@ -97,14 +96,16 @@ internal sealed class SqliteBundles : IDisposable
         }
     }
 
-    /// <summary>How many rows were changed since this was last asked.</summary>
-    public int TakeChanges()
+    /// <summary>How many pages were written to the log since this was last asked.</summary>
+    public int TakePagesWritten()
     {
-        int total = raw.sqlite3_total_changes(_connection.Handle);
-        int changes = total - _changesTaken;
-        _changesTaken = total;
-        return changes;
+        raw.sqlite3_db_status(_connection.Handle, raw.SQLITE_DBSTATUS_CACHE_WRITE, out int pages, out _, resetFlg: 1);
+        return pages;
     }
+
+    /// <summary>Has the log stay when the file is closed: the next start copies it.</summary>
+    public void KeepLog() =>
+        _ = raw.sqlite3_db_config(_connection.Handle, raw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, out _);
 
     /// <summary>Undoes the transaction, if SQLite has not done so itself on an error.</summary>
     public void Rollback()

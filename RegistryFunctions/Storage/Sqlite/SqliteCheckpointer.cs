@@ -24,7 +24,8 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     private readonly Thread _thread;
     private readonly AutoResetEvent _wake = new(initialState: false);
 
-    private volatile bool _bulkIsCopied;
+    private int _bulkIsCopied;
+    private volatile bool _hasFailed;
     private volatile bool _closing;
 
     /// <summary>Takes over a connection of its own to the database that the writer writes.</summary>
@@ -38,20 +39,26 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     /// <summary>Tells that the log has grown.</summary>
     public void Wake() => _wake.Set();
 
+    /// <summary>
+    /// Whether the disk has failed to take a copy. The system tells of a failed flush once and forgets what it could not
+    /// write, so the next flush would succeed and the log, which still has it all, be begun anew: nothing more is copied.
+    /// </summary>
+    public bool HasFailed => _hasFailed;
+
     /// <summary>Whether the writer should now copy the rest; true once for each bulk.</summary>
-    public bool TakeTurn()
-    {
-        bool turn = _bulkIsCopied;
-        _bulkIsCopied = false;
-        return turn;
-    }
+    public bool TakeTurn() => Interlocked.Exchange(ref _bulkIsCopied, 0) != 0;
 
     /// <summary>Copies what it can without waiting for anybody. Returns how many pages the log has.</summary>
-    public static int Copy(SqliteConnection connection)
+    public int Copy(SqliteConnection connection)
     {
-        // A failure is left to the next turn: until then the log grows, and nothing is lost.
-        _ = raw.sqlite3_wal_checkpoint_v2(
+        if (_hasFailed)
+        {
+            return 0;
+        }
+
+        int code = raw.sqlite3_wal_checkpoint_v2(
             connection.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out int pages, out _);
+        NoteFailure(code);
         return pages;
     }
 
@@ -77,7 +84,7 @@ internal sealed partial class SqliteCheckpointer : IDisposable
             }
 
             CopyBulk();
-            _bulkIsCopied = true;
+            Volatile.Write(ref _bulkIsCopied, 1);
         }
     }
 
@@ -88,7 +95,7 @@ internal sealed partial class SqliteCheckpointer : IDisposable
         {
             int pages = Copy(_connection);
             // SQLite does not flush a copy while the log grows.
-            SqliteFlush.Flush(_connection);
+            NoteFailure(SqliteFlush.Flush(_connection));
             if (pages - copied <= Little)
             {
                 return;
@@ -97,6 +104,9 @@ internal sealed partial class SqliteCheckpointer : IDisposable
             copied = pages;
         }
     }
+
+    // What else may go wrong, such as a full disk, is left to the next turn: until then the log grows, and nothing is lost.
+    private void NoteFailure(int code) => _hasFailed |= (code & SqliteFile.PrimaryCode) == raw.SQLITE_IOERR;
 
     // On Linux each thread has a priority of its own, whatever setpriority(2) says of processes.
     private static void YieldToOthers()

@@ -9,8 +9,12 @@ internal static class SqliteFile
     // SQLite waits this long for another process's lock before it gives up with SQLITE_BUSY.
     private const int BusyTimeoutMs = 5_000;
 
-    // Holds ten thousand bundles, or the inner pages of the trees of millions.
-    private const int ReaderCacheKiB = 12 * 1024;
+    // Of all readers that are kept. A reader's share holds ten thousand bundles on two cores; the inner pages of the trees
+    // of millions take a few MiB.
+    private const int ReaderCachesKiB = 48 * 1024;
+
+    /// <summary>An extended result code has its primary one in its lowest byte (https://www.sqlite.org/rescode.html).</summary>
+    public const int PrimaryCode = 0xFF;
 
     /// <summary>
     /// Opens the file for writing, creating it and its parent folders where missing, and brings it to the
@@ -42,7 +46,7 @@ internal static class SqliteFile
         // Not SqliteOpenMode.ReadOnly: readers of a WAL database write to its shared-memory index.
         SqliteConnection connection = Open(path, SqliteOpenMode.ReadWrite);
         connection.Execute("PRAGMA query_only = ON");
-        connection.Execute($"PRAGMA cache_size = -{ReaderCacheKiB}");
+        connection.Execute($"PRAGMA cache_size = -{ReaderCachesKiB / SqliteReader.MostIdle}");
         return connection;
     }
 
@@ -99,7 +103,28 @@ internal static class SqliteFile
     }
 
     /// <summary>Whether there is a write-ahead log beside the file.</summary>
-    public static bool HasLog(string path) => File.Exists($"{path}-wal");
+    public static bool HasLog(string path) => File.Exists(LogOf(path));
+
+    /// <summary>The write-ahead log beside a file.</summary>
+    public static string LogOf(string path) => $"{path}-wal";
+
+    /// <summary>One line that says what is wrong with a file and what to do, or null for a bug.</summary>
+    public static string? Explain(Exception e) => e switch
+    {
+        StoreOpenException => e.Message,
+        UnauthorizedAccessException => "no right to create its folder: name a file in a folder this user can write to",
+        IOException => "its folder can't be created: name a file in a folder this user can write to",
+        SqliteException { SqliteErrorCode: raw.SQLITE_NOTADB } => "is not a SQLite database: name another file",
+        SqliteException { SqliteErrorCode: raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM } =>
+            "can't be opened for writing: name a file this user can write to, in a folder this user can write to",
+        SqliteException { SqliteErrorCode: raw.SQLITE_BUSY or raw.SQLITE_LOCKED } =>
+            "is locked by another process: end that process, or name another file",
+        SqliteException { SqliteErrorCode: raw.SQLITE_FULL } => "its disk is full: make room",
+        SqliteException { SqliteErrorCode: raw.SQLITE_CORRUPT } => "is damaged: restore it from a backup",
+        SqliteException { SqliteErrorCode: raw.SQLITE_IOERR } io =>
+            $"its disk reports an input/output error (SQLite {io.SqliteExtendedErrorCode}): check the disk",
+        _ => null,
+    };
 
     /// <summary>What an error of SQLite says about the store, or null where it is about the statement alone.</summary>
     public static StoreFault? FaultOf(SqliteException e) => e.SqliteErrorCode switch
@@ -224,22 +249,4 @@ internal static class SqliteFile
 
         return IsNetworkFileSystem(new DriveInfo(folder).DriveFormat);
     }
-
-    /// <summary>One line that says what is wrong with a file and what to do, or null for a bug.</summary>
-    public static string? Explain(Exception e) => e switch
-    {
-        StoreOpenException => e.Message,
-        UnauthorizedAccessException => "no right to create its folder: name a file in a folder this user can write to",
-        IOException => "its folder can't be created: name a file in a folder this user can write to",
-        SqliteException { SqliteErrorCode: raw.SQLITE_NOTADB } => "is not a SQLite database: name another file",
-        SqliteException { SqliteErrorCode: raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM } =>
-            "can't be opened for writing: name a file this user can write to, in a folder this user can write to",
-        SqliteException { SqliteErrorCode: raw.SQLITE_BUSY or raw.SQLITE_LOCKED } =>
-            "is locked by another process: end that process, or name another file",
-        SqliteException { SqliteErrorCode: raw.SQLITE_FULL } => "its disk is full: make room",
-        SqliteException { SqliteErrorCode: raw.SQLITE_CORRUPT } => "is damaged: restore it from a backup",
-        SqliteException { SqliteErrorCode: raw.SQLITE_IOERR } io =>
-            $"its disk reports an input/output error (SQLite {io.SqliteExtendedErrorCode}): check the disk",
-        _ => null,
-    };
 }

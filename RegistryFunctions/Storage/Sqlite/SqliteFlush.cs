@@ -18,17 +18,17 @@ internal static unsafe partial class SqliteFlush
     // (https://www.sqlite.org/c3ref/io_methods.html).
     private const int XSync = 5;
 
-    /// <summary>
-    /// Returns once all that was written to the file so far is on the disk. A failure is left to SQLite's own flush to
-    /// report: durability does not rest on this one.
-    /// </summary>
-    public static void Flush(SqliteConnection connection)
+    /// <summary>Returns once all that was written to the file so far is on the disk, with SQLite's result code.</summary>
+    public static int Flush(SqliteConnection connection)
     {
-        if (FileControl(connection.Handle!, "main", FileControlFilePointer, out void*** file) == raw.SQLITE_OK)
+        int code = FileControl(connection.Handle!, "main", FileControlFilePointer, out void*** file);
+        if (code != raw.SQLITE_OK)
         {
-            var sync = (delegate* unmanaged[Cdecl]<void***, int, int>)(*file)[XSync];
-            _ = sync(file, SyncNormal);
+            return code;
         }
+
+        var sync = (delegate* unmanaged[Cdecl]<void***, int, int>)(*file)[XSync];
+        return sync(file, SyncNormal);
     }
 
     [LibraryImport("e_sqlite3", EntryPoint = "sqlite3_file_control", StringMarshalling = StringMarshalling.Utf8)]

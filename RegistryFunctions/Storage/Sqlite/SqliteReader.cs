@@ -6,6 +6,9 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// <summary>A connection that fetches. Not thread-safe.</summary>
 internal sealed class SqliteReader(SqliteConnection connection) : IDisposable
 {
+    /// <summary>How many are kept open. A reader is used without waiting, so more than there are cores are seldom in use.</summary>
+    public static readonly int MostIdle = 2 * Environment.ProcessorCount;
+
     private readonly SqliteStatement _newest = new(
         connection,
         """

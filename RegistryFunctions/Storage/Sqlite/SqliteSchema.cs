@@ -9,15 +9,15 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// </summary>
 internal static class SqliteSchema
 {
-    /// <summary>"KPRG" in ASCII.</summary>
-    public const int ApplicationId = 0x4B505247;
+    /// <summary>"KPR1" in ASCII.</summary>
+    public const int ApplicationId = 0x4B505231;
 
     /// <summary>Entry i brings a file from version i to version i + 1. Entries are never edited, only added.</summary>
     public static readonly IReadOnlyList<string> Migrations =
     [
         """
         -- A row for each bundle that was accepted. Dropping the bundle leaves the row, so that a replay of it is known
-        -- for as long as the replay window; it costs no other page than the one the bundle was on.
+        -- for as long as the replay window. The tree by device, where neighbours in age lie far apart, is not touched.
         CREATE TABLE accepted (
             seq       INTEGER PRIMARY KEY, -- order of acceptance
             head      INTEGER NOT NULL,    -- the first 8 bytes of device, which SQLite compares as one number

@@ -13,8 +13,8 @@ internal sealed class SqliteWriter : IDisposable
     private const int QueueCapacity = 4_096;
     private const int MaxBatch = 512;
 
-    // Each row dirties one or two pages of the log.
-    private const int RowsBetweenCheckpoints = 10_000;
+    // Of some ten thousand bundles of usual size: 60 MB.
+    private const int PagesBetweenCheckpoints = 15_000;
 
     private static readonly TimeSpan AnchorInterval = TimeSpan.FromSeconds(1);
 
@@ -26,6 +26,7 @@ internal sealed class SqliteWriter : IDisposable
     // Used only by the writer's thread.
     private readonly SqliteConnection _connection;
     private readonly FileIdentity _file;
+    private readonly FileIdentity _log;
     private readonly SqliteBundles _bundles;
     private readonly SqliteAnchor _anchor;
     private readonly TimeProvider _time;
@@ -33,7 +34,7 @@ internal sealed class SqliteWriter : IDisposable
     private readonly List<PublishRequest> _batch = new(MaxBatch);
     private readonly Queue<PruneRequest> _prunes = new();
     private readonly List<ProbeRequest> _probes = [];
-    private int _sinceCheckpoint;
+    private int _pagesSinceCheckpoint;
 
     /// <summary>Starts writing to the file.</summary>
     /// <exception cref="StoreOpenException">The path can't hold the store.</exception>
@@ -41,11 +42,12 @@ internal sealed class SqliteWriter : IDisposable
     {
         _connection = SqliteFile.OpenForWriting(options.Path, SqliteSchema.Migrations);
         _file = new FileIdentity(options.Path);
+        _log = new FileIdentity(SqliteFile.LogOf(options.Path));
         _bundles = new SqliteBundles(_connection, options);
         _checkpointer = new SqliteCheckpointer(SqliteFile.OpenForCheckpoints(options.Path));
         _anchor = new SqliteAnchor(SqliteFile.OpenForReading(options.Path), _connection);
         _time = time;
-        _faults = new FaultLog(logger, "written");
+        _faults = new FaultLog(logger, "written", time);
         _thread = new Thread(Run) { IsBackground = true, Name = "writer" };
         _thread.Start();
         // For what a process that was killed has left in the log.
@@ -66,12 +68,18 @@ internal sealed class SqliteWriter : IDisposable
         _thread.Join();
         _checkpointer.Dispose();
         _anchor.Dispose();
+        if (_checkpointer.HasFailed)
+        {
+            _bundles.KeepLog();
+        }
+
         // Last, so that closing the file checkpoints it and removes the write-ahead log.
         _bundles.Dispose();
     }
 
     private void Run()
     {
+        _anchor.Renew();
         while (WaitForRequests())
         {
             TakeRequests();
@@ -148,9 +156,9 @@ internal sealed class SqliteWriter : IDisposable
         {
             Answer(_batch, error: null);
         }
-        else if (_batch.Count > 1 && error is not StoreException)
+        else if (_batch.Count > 1 && error is not StoreException { Fault: not StoreFault.Full })
         {
-            // One of them can't be written. Each alone, so that it fails alone.
+            // One of them can't be written, or there is no room for all. Each alone, so that it fails alone.
             foreach (PublishRequest publish in _batch)
             {
                 Answer([publish], TryWrite([publish]));
@@ -164,10 +172,11 @@ internal sealed class SqliteWriter : IDisposable
         return error;
     }
 
-    // Publishes of the same turn tell as much as a write of the probe's own, which would wait for a lock as long again.
+    // A fault that publishes of the same turn have met is not waited for again. That they met none tells little: they may
+    // have been repeats, which write nothing.
     private void AnswerProbes(Exception? met)
     {
-        Exception? error = _batch.Count > 0 ? met : InTransaction(sizeIsLimited: true, _bundles.Probe);
+        Exception? error = met as StoreException ?? InTransaction(sizeIsLimited: true, _bundles.Probe);
         _probes.ForEach(probe => probe.Answer(error));
     }
 
@@ -223,12 +232,13 @@ internal sealed class SqliteWriter : IDisposable
     {
         if (_checkpointer.TakeTurn())
         {
-            SqliteCheckpointer.Copy(_connection);
-            _sinceCheckpoint = 0;
+            _anchor.Release();
+            _checkpointer.Copy(_connection);
+            _pagesSinceCheckpoint = 0;
         }
-        else if (_sinceCheckpoint >= RowsBetweenCheckpoints)
+        else if (_pagesSinceCheckpoint >= PagesBetweenCheckpoints)
         {
-            _sinceCheckpoint = 0;
+            _pagesSinceCheckpoint = 0;
             _checkpointer.Wake();
         }
     }
@@ -240,14 +250,9 @@ internal sealed class SqliteWriter : IDisposable
             _bundles.LimitSize(sizeIsLimited);
             _bundles.Begin();
             write();
-            if (!_file.IsInPlace)
-            {
-                throw new StoreException(
-                    StoreFault.Unavailable, "the database file was removed or replaced: put it back and start again");
-            }
-
+            RefuseLossyCommit();
             _bundles.Commit();
-            _sinceCheckpoint += _bundles.TakeChanges();
+            _pagesSinceCheckpoint += _bundles.TakePagesWritten();
             _faults.Healed();
             return null;
         }
@@ -272,6 +277,22 @@ internal sealed class SqliteWriter : IDisposable
             }
 
             return e;
+        }
+    }
+
+    // What SQLite would take, and nobody would find again.
+    private void RefuseLossyCommit()
+    {
+        if (!_file.IsInPlace || !_log.IsInPlace)
+        {
+            throw new StoreException(
+                StoreFault.Unavailable, "the database file or its log was removed or replaced: put it back and start again");
+        }
+
+        if (_checkpointer.HasFailed)
+        {
+            throw new StoreException(
+                StoreFault.Unavailable, "the disk has failed to take what was written: mend it and start again");
         }
     }
 
