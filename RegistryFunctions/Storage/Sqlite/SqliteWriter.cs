@@ -16,6 +16,8 @@ internal sealed class SqliteWriter : IDisposable
     // Of some ten thousand bundles of usual size: 60 MB.
     private const int PagesBetweenCheckpoints = 15_000;
 
+    private static readonly TimeSpan AnchorInterval = TimeSpan.FromSeconds(1);
+
     private readonly Channel<WriteRequest> _queue = Channel.CreateBounded<WriteRequest>(
         new BoundedChannelOptions(QueueCapacity) { SingleReader = true });
     private readonly Thread _thread;
@@ -26,6 +28,7 @@ internal sealed class SqliteWriter : IDisposable
     private readonly FileIdentity _file;
     private readonly FileIdentity _log;
     private readonly SqliteBundles _bundles;
+    private readonly SqliteAnchor _anchor;
     private readonly TimeProvider _time;
     private readonly FaultLog _faults;
     private readonly List<PublishRequest> _batch = new(MaxBatch);
@@ -42,6 +45,7 @@ internal sealed class SqliteWriter : IDisposable
         _log = new FileIdentity(SqliteFile.LogOf(options.Path));
         _bundles = new SqliteBundles(_connection, options);
         _checkpointer = new SqliteCheckpointer(SqliteFile.OpenForCheckpoints(options.Path));
+        _anchor = new SqliteAnchor(SqliteFile.OpenForReading(options.Path), _connection);
         _time = time;
         _faults = new FaultLog(logger, "written", time);
         _thread = new Thread(Run) { IsBackground = true, Name = "writer" };
@@ -63,6 +67,7 @@ internal sealed class SqliteWriter : IDisposable
         _queue.Writer.TryComplete();
         _thread.Join();
         _checkpointer.Dispose();
+        _anchor.Dispose();
         if (_checkpointer.HasFailed)
         {
             _bundles.KeepLog();
@@ -74,6 +79,7 @@ internal sealed class SqliteWriter : IDisposable
 
     private void Run()
     {
+        _anchor.Renew();
         while (WaitForRequests())
         {
             TakeRequests();
@@ -89,6 +95,7 @@ internal sealed class SqliteWriter : IDisposable
             }
 
             Checkpoint();
+            _anchor.Renew();
         }
 
         foreach (PruneRequest prune in _prunes)
@@ -106,7 +113,18 @@ internal sealed class SqliteWriter : IDisposable
         }
 
         ValueTask<bool> ready = _queue.Reader.WaitToReadAsync();
-        return ready.IsCompleted ? ready.Result : ready.AsTask().GetAwaiter().GetResult();
+        if (ready.IsCompleted)
+        {
+            return ready.Result;
+        }
+
+        Task<bool> coming = ready.AsTask();
+        while (!coming.Wait(AnchorInterval))
+        {
+            _anchor.Renew();
+        }
+
+        return coming.Result;
     }
 
     private void TakeRequests()
@@ -214,6 +232,7 @@ internal sealed class SqliteWriter : IDisposable
     {
         if (_checkpointer.TakeTurn())
         {
+            _anchor.Release();
             _checkpointer.Copy(_connection);
             _pagesSinceCheckpoint = 0;
         }
