@@ -49,9 +49,10 @@ internal sealed class SqliteWriter : IDisposable
         _time = time;
         _faults = new FaultLog(logger, "written", time);
         _thread = new Thread(Run) { IsBackground = true, Name = "writer" };
+        // What a process that was killed has left in the log. Not beside the serving: a process that is killed again and
+        // again before that is done would find ever more.
+        _checkpointer.Copy(_connection);
         _thread.Start();
-        // For what a process that was killed has left in the log.
-        _checkpointer.Wake();
     }
 
     /// <summary>Queues a request; its completion tells when it is done.</summary>
