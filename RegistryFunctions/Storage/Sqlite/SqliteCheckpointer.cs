@@ -106,7 +106,13 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     }
 
     // What else may go wrong, such as a full disk, is left to the next turn: until then the log grows, and nothing is lost.
-    private void NoteFailure(int code) => _hasFailed |= (code & SqliteFile.PrimaryCode) == raw.SQLITE_IOERR;
+    private void NoteFailure(int code)
+    {
+        if ((code & SqliteFile.PrimaryCode) == raw.SQLITE_IOERR)
+        {
+            _hasFailed = true;
+        }
+    }
 
     // On Linux each thread has a priority of its own, whatever setpriority(2) says of processes.
     private static void YieldToOthers()
