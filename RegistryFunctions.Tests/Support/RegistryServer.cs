@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using RegistryFunctions.Functions;
@@ -23,21 +24,10 @@ internal sealed class RegistryServer : IAsyncDisposable
 
     private RegistryServer(Func<RegistryOptions, RegistryOptions>? configure, Action<WebApplicationBuilder>? with)
     {
-        var options = new RegistryOptions
+        RegistryOptions options = RegistryOptions.FromConfiguration(new ConfigurationBuilder().Build()) with
         {
             Bind = new IPEndPoint(IPAddress.Loopback, 0),
             Db = _folder.File("registry.db"),
-            MaxPerIdentity = 5,
-            RetentionDays = 30,
-            PruneIntervalSecs = 3600,
-            ReplayWindowDays = 90,
-            MaxBodyBytes = 64 * 1024,
-            MaxConnections = 20_000,
-            MaxDbBytes = 0,
-            VerifyOnRead = false,
-            MaxRequestsPerMinute = 0,
-            MaxPublishesPerHour = 0,
-            TrustedProxies = [],
         };
         _options = configure?.Invoke(options) ?? options;
         _with = with;

@@ -26,7 +26,7 @@ internal sealed class SqliteAnchor : IDisposable
         _commit = new SqliteStatement(connection, "COMMIT");
         // Of the writer's connection it changes when another has written, which here is another process.
         _version = new SqliteStatement(writer, "PRAGMA data_version");
-        _lastVersion = Query(_version);
+        _lastVersion = _version.QueryInt64();
     }
 
     /// <summary>
@@ -38,11 +38,11 @@ internal sealed class SqliteAnchor : IDisposable
         try
         {
             Release();
-            long version = Query(_version);
+            long version = _version.QueryInt64();
             if (version == _lastVersion)
             {
                 _begin.Execute();
-                Query(_read);
+                _ = _read.QueryInt64();
             }
 
             _lastVersion = version;
@@ -70,17 +70,5 @@ internal sealed class SqliteAnchor : IDisposable
         _read.Dispose();
         _commit.Dispose();
         _connection.Dispose();
-    }
-
-    private static long Query(SqliteStatement query)
-    {
-        try
-        {
-            return query.Step() ? query.Int64(0) : 0;
-        }
-        finally
-        {
-            query.Reset();
-        }
     }
 }

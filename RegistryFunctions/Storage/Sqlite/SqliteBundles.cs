@@ -322,30 +322,9 @@ internal sealed class SqliteBundles : IDisposable
         return Changes() > 0;
     }
 
-    private bool IsHeld(long seq)
-    {
-        _isHeld.Bind(1, seq);
-        try
-        {
-            return _isHeld.Step() && _isHeld.Int64(0) != 0;
-        }
-        finally
-        {
-            _isHeld.Reset();
-        }
-    }
+    private bool IsHeld(long seq) => _isHeld.Bind(1, seq).QueryInt64() != 0;
 
-    private long HeldPerDevice()
-    {
-        try
-        {
-            return _heldPerDevice.Step() ? _heldPerDevice.Int64(0) : 0;
-        }
-        finally
-        {
-            _heldPerDevice.Reset();
-        }
-    }
+    private long HeldPerDevice() => _heldPerDevice.QueryInt64();
 
     private long FreePages() =>
         _connection.Scalar<long>("PRAGMA max_page_count")

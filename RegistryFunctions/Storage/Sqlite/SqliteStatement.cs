@@ -44,6 +44,19 @@ internal sealed class SqliteStatement : IDisposable
         }
     }
 
+    /// <summary>Runs a query of one number; 0 where it yields no row.</summary>
+    public long QueryInt64()
+    {
+        try
+        {
+            return Step() ? Int64(0) : 0;
+        }
+        finally
+        {
+            Reset();
+        }
+    }
+
     /// <summary>Goes to the next row; false after the last. Every use ends with <see cref="Reset"/>.</summary>
     public bool Step()
     {
