@@ -1,5 +1,4 @@
 using Microsoft.Data.Sqlite;
-using Microsoft.Extensions.ObjectPool;
 using RegistryFunctions.Bundles;
 
 namespace RegistryFunctions.Storage.Sqlite;
@@ -11,16 +10,17 @@ namespace RegistryFunctions.Storage.Sqlite;
 public sealed class SqliteBundleStore : IBundleStore
 {
     private readonly SqliteWriter _writer;
-    private readonly ObjectPool<SqliteReader> _readers;
+    private readonly SqliteReaders _readers;
     private readonly FaultLog _readFaults;
     private readonly bool _verifyOnRead;
 
-    private SqliteBundleStore(SqliteStoreOptions options, SqliteWriter writer, TimeProvider time, ILogger logger)
+    private SqliteBundleStore(SqliteStoreOptions options, TimeProvider time, ILogger logger)
     {
-        _writer = writer;
+        var known = new KnownRows(time);
+        _writer = new SqliteWriter(options, known, time, logger);
         _verifyOnRead = options.VerifyOnRead;
         _readFaults = new FaultLog(logger, "read", time);
-        _readers = new DefaultObjectPoolProvider { MaximumRetained = SqliteReader.MostIdle }.Create(new ReaderPolicy(options.Path));
+        _readers = new SqliteReaders(options.Path, known);
     }
 
     /// <summary>Opens the file, creating it and its parent folders where missing.</summary>
@@ -33,7 +33,7 @@ public sealed class SqliteBundleStore : IBundleStore
         options = options with { Path = Path.GetFullPath(options.Path) };
         try
         {
-            return new SqliteBundleStore(options, new SqliteWriter(options, time, logger), time, logger);
+            return new SqliteBundleStore(options, time, logger);
         }
         catch (SqliteException e)
         {
@@ -70,7 +70,7 @@ public sealed class SqliteBundleStore : IBundleStore
     /// <inheritdoc/>
     public ValueTask DisposeAsync()
     {
-        ((IDisposable)_readers).Dispose();
+        _readers.Dispose();
         _writer.Dispose();
         return ValueTask.CompletedTask;
     }
@@ -88,7 +88,7 @@ public sealed class SqliteBundleStore : IBundleStore
         SqliteReader? reader = null;
         try
         {
-            reader = _readers.Get();
+            reader = _readers.Take();
             T result = read(reader, query);
             _readers.Return(reader);
             _readFaults.Healed();
@@ -112,11 +112,4 @@ public sealed class SqliteBundleStore : IBundleStore
             SqliteFile.FaultOf(sqlite) ?? StoreFault.Unavailable, sqlite.Message, sqlite),
         _ => null,
     };
-
-    private sealed class ReaderPolicy(string path) : PooledObjectPolicy<SqliteReader>
-    {
-        public override SqliteReader Create() => new(SqliteFile.OpenForReading(path));
-
-        public override bool Return(SqliteReader obj) => true;
-    }
 }

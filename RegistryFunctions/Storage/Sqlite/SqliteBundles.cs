@@ -23,6 +23,9 @@ internal sealed class SqliteBundles : IDisposable
     private readonly List<SqliteStatement> _statements = [];
     private readonly List<Accepted> _accepted = [];
     private readonly List<Due> _due = [];
+    private readonly List<(DeviceId Device, long Row)> _published = [];
+    private readonly KnownRows _known;
+    private readonly WalIndex _index;
     private bool _sizeIsLimited;
 
     private readonly SqliteStatement _begin;
@@ -40,10 +43,12 @@ internal sealed class SqliteBundles : IDisposable
     private readonly SqliteStatement _setHeldPerDevice;
 
     /// <summary>Takes over the connection.</summary>
-    public SqliteBundles(SqliteConnection connection, SqliteStoreOptions options)
+    public SqliteBundles(SqliteConnection connection, SqliteStoreOptions options, KnownRows known)
     {
         _connection = connection;
         _options = options;
+        _known = known;
+        _index = new WalIndex(connection);
         _begin = Prepare("BEGIN IMMEDIATE");
         _commit = Prepare("COMMIT");
         _acceptedOfDevice = Prepare("SELECT seq, digest FROM accepted WHERE head = ? AND device = ? ORDER BY seq DESC");
@@ -78,10 +83,22 @@ internal sealed class SqliteBundles : IDisposable
     private bool RemembersSpent => _options.ReplayWindow > TimeSpan.Zero;
 
     /// <summary>Starts a transaction that holds the write lock from the start.</summary>
-    public void Begin() => _begin.Execute();
+    public void Begin()
+    {
+        _begin.Execute();
+        _published.Clear();
+        _known.Begin(_index);
+    }
 
     /// <summary>Ends the transaction; returns once it is durable.</summary>
-    public void Commit() => _commit.Execute();
+    public void Commit()
+    {
+        _commit.Execute();
+        _known.Commit(_index, _published);
+    }
+
+    /// <summary>See <see cref="KnownRows.Renew"/>.</summary>
+    public void RenewKnown() => _known.Renew(_index);
 
     /// <summary>
     /// Puts the limit of the file's size in force or out of force, for statements that follow outside a transaction.
@@ -146,6 +163,7 @@ internal sealed class SqliteBundles : IDisposable
             .Bind(6, verified.Bundle.Signature.Span)
             .Bind(7, verified.Bundle.Payload.Span)
             .Execute();
+        _published.Add((verified.Device, raw.sqlite3_last_insert_rowid(_connection.Handle)));
         DropHeld(from: _options.Keep - 1);
         ForgetBeyond(_options.Keep - 1 + SpentPerDevice);
         return PublishOutcome.Stored;

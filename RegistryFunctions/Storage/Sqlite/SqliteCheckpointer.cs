@@ -95,7 +95,7 @@ internal sealed partial class SqliteCheckpointer : IDisposable
         {
             int pages = Copy(_connection);
             // SQLite does not flush a copy while the log grows.
-            NoteFailure(SqliteFlush.Flush(_connection));
+            NoteFailure(SqliteFileObject.Flush(_connection));
             if (pages - copied <= Little)
             {
                 return;

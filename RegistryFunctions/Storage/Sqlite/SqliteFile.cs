@@ -11,7 +11,7 @@ internal static class SqliteFile
 
     // Of all readers that are kept. A reader's share holds ten thousand bundles on two cores; the inner pages of the trees
     // of millions take a few MiB.
-    private const int ReaderCachesKiB = 48 * 1024;
+    private const int ReaderCachesKiB = 21 * 1024;
 
     /// <summary>An extended result code has its primary one in its lowest byte (https://www.sqlite.org/rescode.html).</summary>
     public const int PrimaryCode = 0xFF;

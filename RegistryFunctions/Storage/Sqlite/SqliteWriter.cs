@@ -38,12 +38,12 @@ internal sealed class SqliteWriter : IDisposable
 
     /// <summary>Starts writing to the file.</summary>
     /// <exception cref="StoreOpenException">The path can't hold the store.</exception>
-    public SqliteWriter(SqliteStoreOptions options, TimeProvider time, ILogger logger)
+    public SqliteWriter(SqliteStoreOptions options, KnownRows known, TimeProvider time, ILogger logger)
     {
         _connection = SqliteFile.OpenForWriting(options.Path, SqliteSchema.Migrations);
         _file = new FileIdentity(options.Path);
         _log = new FileIdentity(SqliteFile.LogOf(options.Path));
-        _bundles = new SqliteBundles(_connection, options);
+        _bundles = new SqliteBundles(_connection, options, known);
         _checkpointer = new SqliteCheckpointer(SqliteFile.OpenForCheckpoints(options.Path));
         _anchor = new SqliteAnchor(SqliteFile.OpenForReading(options.Path), _connection);
         _time = time;
@@ -80,7 +80,7 @@ internal sealed class SqliteWriter : IDisposable
 
     private void Run()
     {
-        _anchor.Renew();
+        Renew();
         while (WaitForRequests())
         {
             TakeRequests();
@@ -96,13 +96,19 @@ internal sealed class SqliteWriter : IDisposable
             }
 
             Checkpoint();
-            _anchor.Renew();
+            Renew();
         }
 
         foreach (PruneRequest prune in _prunes)
         {
             prune.Fail(new StoreException(StoreFault.Busy, "the store is closing"));
         }
+    }
+
+    private void Renew()
+    {
+        _anchor.Renew();
+        _bundles.RenewKnown();
     }
 
     // False once the queue is closed and empty. A prune under way does not wait for requests.
@@ -122,7 +128,7 @@ internal sealed class SqliteWriter : IDisposable
         Task<bool> coming = ready.AsTask();
         while (!coming.Wait(AnchorInterval))
         {
-            _anchor.Renew();
+            Renew();
         }
 
         return coming.Result;
