@@ -34,13 +34,21 @@ internal sealed class KnownRows(TimeProvider time)
     }
 
     /// <summary>Belongs after the commit, before anybody is told of it.</summary>
-    public void Commit(WalIndex index, List<(DeviceId Device, long Row)> published)
+    /// <param name="index">As at <see cref="Begin"/>.</param>
+    /// <param name="published">The rows that were added.</param>
+    /// <param name="dropped">Whether any other than a superseded bundle was dropped.</param>
+    public void Commit(WalIndex index, List<(DeviceId Device, long Row)> published, bool dropped)
     {
         if (index.TryRead(out long state, out uint commits) && (commits == _commits + 1 || state == _own))
         {
             foreach ((DeviceId device, long row) in published)
             {
                 _rows?.Note(device, row);
+            }
+
+            if (dropped)
+            {
+                _rows?.Bundles.Clear();
             }
 
             _own = state;

@@ -24,6 +24,8 @@ internal sealed class NewestRows(long state)
     private const long TagMask = (1L << TagBits) - 1;
     private const long MaxRow = long.MaxValue >> TagBits;
 
+    private const int BytesOfBundles = 16 << 20;
+
     private readonly long[] _slots = new long[Sets * SetSize];
     private long _state = state;
 
@@ -36,6 +38,9 @@ internal sealed class NewestRows(long state)
         get => Volatile.Read(ref _state);
         set => Volatile.Write(ref _state, value);
     }
+
+    /// <summary>The bundles of some of the rows.</summary>
+    public FetchedBundles Bundles { get; } = new(BytesOfBundles);
 
     /// <summary>The number of the newest row that was noted of a device, or 0 where none is known.</summary>
     public long Find(in DeviceId device)

@@ -27,6 +27,7 @@ internal sealed class SqliteBundles : IDisposable
     private readonly KnownRows _known;
     private readonly WalIndex _index;
     private bool _sizeIsLimited;
+    private bool _hasDropped;
 
     private readonly SqliteStatement _begin;
     private readonly SqliteStatement _commit;
@@ -87,6 +88,7 @@ internal sealed class SqliteBundles : IDisposable
     {
         _begin.Execute();
         _published.Clear();
+        _hasDropped = false;
         _known.Begin(_index);
     }
 
@@ -94,7 +96,7 @@ internal sealed class SqliteBundles : IDisposable
     public void Commit()
     {
         _commit.Execute();
-        _known.Commit(_index, _published);
+        _known.Commit(_index, _published, _hasDropped);
     }
 
     /// <summary>See <see cref="KnownRows.Renew"/>.</summary>
@@ -316,6 +318,7 @@ internal sealed class SqliteBundles : IDisposable
             return 0;
         }
 
+        _hasDropped = true;
         int dropped = 1;
         _olderOfDevice.Bind(1, DeviceHead.Of(due.Device.Span)).Bind(2, due.Device.Span).Bind(3, due.Seq);
         try

@@ -32,13 +32,26 @@ internal sealed class SqliteReader : IDisposable
     /// <exception cref="StoreException">What the file holds is not what was stored.</exception>
     public Bundle? FindNewest(in DeviceId device)
     {
-        NewestRows? rows = _known.At(_index);
-        if (rows?.Find(device) is { } row and not 0 && FindInRow(row, device) is { } bundle)
+        if (_known.At(_index) is not { } rows)
         {
-            return bundle;
+            return FindInTree(device, out _);
         }
 
-        return FindInTree(device, rows);
+        int epoch = rows.Bundles.Epoch;
+        long row = rows.Find(device);
+        if (rows.Bundles.Find(device, row) is { } kept)
+        {
+            return kept;
+        }
+
+        Bundle? bundle = (row == 0 ? null : FindInRow(row, device)) ?? FindInTree(device, out row);
+        if (bundle is not null)
+        {
+            rows.Note(device, row);
+            rows.Bundles.Add(device, row, bundle, epoch);
+        }
+
+        return bundle;
     }
 
     /// <summary>How many bundles were received before, and whether they are more than half of all.</summary>
@@ -79,8 +92,9 @@ internal sealed class SqliteReader : IDisposable
         }
     }
 
-    private Bundle? FindInTree(in DeviceId device, NewestRows? rows)
+    private Bundle? FindInTree(in DeviceId device, out long row)
     {
+        row = 0;
         _newest.Bind(1, DeviceHead.Of(device.Span)).Bind(2, device.Span);
         try
         {
@@ -89,7 +103,7 @@ internal sealed class SqliteReader : IDisposable
                 return null;
             }
 
-            rows?.Note(device, _newest.Int64(0));
+            row = _newest.Int64(0);
             return ReadBundle(_newest, device) ?? throw Damaged();
         }
         finally
