@@ -32,6 +32,7 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     public SqliteCheckpointer(SqliteConnection connection)
     {
         _connection = connection;
+        SqlitePacedFile.Install(connection);
         _thread = new Thread(Run) { IsBackground = true, Name = "checkpointer" };
         _thread.Start();
     }
@@ -66,6 +67,7 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     public void Dispose()
     {
         _closing = true;
+        raw.sqlite3_interrupt(_connection.Handle);
         _wake.Set();
         _thread.Join();
         _connection.Dispose();

@@ -24,9 +24,12 @@ internal unsafe partial struct SqliteFileObject
     /// <summary>Returns once all that was written to the database file so far is on the disk.</summary>
     public static int Flush(SqliteConnection connection)
     {
-        int code = Find(connection, FilePointer, out SqliteFileObject* file);
-        return code == raw.SQLITE_OK ? file->Methods->Sync(file, SyncNormal) : code;
+        int code = FindDatabase(connection, out SqliteFileObject* file);
+        return code == raw.SQLITE_OK ? Flush(file) : code;
     }
+
+    /// <summary>Returns once all that was written to the file so far is on the disk.</summary>
+    public static int Flush(SqliteFileObject* file) => file->Methods->Sync(file, SyncNormal);
 
     /// <summary>
     /// Finds the first bytes of the write-ahead log's index, which all processes that use the database share; null where
@@ -35,7 +38,7 @@ internal unsafe partial struct SqliteFileObject
     public static int MapLogIndex(SqliteConnection connection, int bytes, out void* region)
     {
         void* mapped = null;
-        int code = Find(connection, FilePointer, out SqliteFileObject* file);
+        int code = FindDatabase(connection, out SqliteFileObject* file);
         if (code == raw.SQLITE_OK)
         {
             code = file->Methods->MapShared(file, 0, bytes, 0, &mapped);
@@ -44,6 +47,10 @@ internal unsafe partial struct SqliteFileObject
         region = mapped;
         return code;
     }
+
+    /// <summary>Finds the database file.</summary>
+    public static int FindDatabase(SqliteConnection connection, out SqliteFileObject* file) =>
+        Find(connection, FilePointer, out file);
 
     /// <summary>Finds the write-ahead log, which is open once the connection has read the database.</summary>
     public static int FindLog(SqliteConnection connection, out SqliteFileObject* log) =>
