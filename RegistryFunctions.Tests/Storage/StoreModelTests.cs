@@ -42,6 +42,7 @@ public sealed class StoreModelTests
             (10, AnyPublication.Array[1, 5].Select(publications => (Step)new PublishAtOnce(publications))),
             (3, ClockMoves),
             (3, Gen.Const<Step>(new PruneNow())),
+            (1, Gen.Const<Step>(new HandOver())),
             (1, Restarts));
         return steps.Array[1, 40].SampleAsync(AssertFollowsModelAsync, print: Print);
     }
@@ -119,17 +120,28 @@ public sealed class StoreModelTests
             Assert.Equal(run.Model.Prune(run.Now - Retention, run.Now), await run.PruneAsync());
     }
 
+    /// <summary>What follows is done by another process.</summary>
+    private sealed record HandOver : Step
+    {
+        public override Task TakeAsync(Run run)
+        {
+            run.HandOver();
+            return Task.CompletedTask;
+        }
+    }
+
     private sealed record Restart(int Keep, int WindowDays) : Step
     {
         public override Task TakeAsync(Run run) => run.OpenAsync(Keep, TimeSpan.FromDays(WindowDays));
     }
 
-    /// <summary>A store on a file of its own, and the model beside it.</summary>
+    /// <summary>A store on a file of its own, perhaps another on the same, and the model beside them.</summary>
     private sealed class Run : IAsyncDisposable
     {
         private readonly TestFolder _folder = new();
         private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
         private SqliteBundleStore _store;
+        private SqliteBundleStore? _other;
 
         public Run() => _store = Open(keep: 2, TimeSpan.FromDays(90));
 
@@ -141,9 +153,11 @@ public sealed class StoreModelTests
 
         public async Task OpenAsync(int keep, TimeSpan window)
         {
-            await _store.DisposeAsync();
+            await CloseAsync();
             _store = Open(keep, window);
         }
+
+        public void HandOver() => (_store, _other) = (_other ?? Open(Model.Keep, Model.Window), _store);
 
         // And a millisecond more, so that no two steps are of the same time.
         public void MoveClock(TimeSpan by) => _time.AdjustTime(Now + by + TimeSpan.FromMilliseconds(1));
@@ -159,10 +173,9 @@ public sealed class StoreModelTests
             for (int device = 0; device < Devices; device++)
             {
                 VerifiedBundle[] bundles = Bundles[device];
-                Bundle? newest = await _store.FindNewestAsync(bundles[0].Device, CancellationToken.None);
                 Bundle? expected = Model.Newest(device) is { } payload ? bundles[payload].Bundle : null;
-                Assert.Equal(expected?.Payload.ToArray(), newest?.Payload.ToArray());
-                Assert.Equal(expected?.Signature.Span.ToArray(), newest?.Signature.Span.ToArray());
+                await AssertNewestAsync(expected, bundles[0].Device, _store);
+                await AssertNewestAsync(expected, bundles[0].Device, _other ?? _store);
                 Assert.Equal(Model.Held(device), Count(database, "bundle", bundles[0].Device));
                 Assert.Equal(Model.Remembered(device), Count(database, "spent", bundles[0].Device));
             }
@@ -172,8 +185,26 @@ public sealed class StoreModelTests
 
         public async ValueTask DisposeAsync()
         {
-            await _store.DisposeAsync();
+            await CloseAsync();
             _folder.Dispose();
+        }
+
+        // Again and again: what was fetched before is remembered.
+        private static async Task AssertNewestAsync(Bundle? expected, DeviceId device, SqliteBundleStore store)
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                Bundle? newest = await store.FindNewestAsync(device, CancellationToken.None);
+                Assert.Equal(expected?.Payload.ToArray(), newest?.Payload.ToArray());
+                Assert.Equal(expected?.Signature.Span.ToArray(), newest?.Signature.Span.ToArray());
+            }
+        }
+
+        private async Task CloseAsync()
+        {
+            await _store.DisposeAsync();
+            await (_other?.DisposeAsync() ?? default);
+            _other = null;
         }
 
         private static long Count(Database database, string table, DeviceId device) => database.Scalar<long>(
