@@ -65,10 +65,10 @@ public sealed class KnownRowsTests : IDisposable
         Assert.Null(_rows.At(_index));
         Write(row: 3);
         Assert.Null(_rows.At(_index));
-        _time.Advance(TimeSpan.FromMilliseconds(999));
+        _time.Advance(TimeSpan.FromSeconds(59));
         _rows.Renew(_index);
         Assert.Null(_rows.At(_index));
-        _time.Advance(TimeSpan.FromMilliseconds(1));
+        _time.Advance(TimeSpan.FromSeconds(1));
         _rows.Renew(_index);
         Assert.Equal(0, _rows.At(_index)!.Find(Known));
         Write(row: 4);

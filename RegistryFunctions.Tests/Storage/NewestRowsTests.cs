@@ -36,13 +36,7 @@ public sealed class NewestRowsTests
     public void A_device_is_never_found_by_a_row_that_it_has_superseded_however_many_share_its_place()
     {
         var random = new Random(1);
-        var published = new List<long>[Sharing];
-        Array.Fill(published, []);
-        for (int i = 0; i < Sharing; i++)
-        {
-            published[i] = [];
-        }
-
+        List<long>[] published = [.. Enumerable.Range(0, Sharing).Select(_ => new List<long>())];
         int found = 0;
         for (long row = 1; row <= 20_000; row++)
         {
@@ -77,6 +71,35 @@ public sealed class NewestRowsTests
                 _rows.Note(own, row);
                 _rows.Note(own, row - 1);
                 Assert.Equal(row, _rows.Find(own));
+            }
+        })));
+    }
+
+    [Fact]
+    public async Task No_fetch_finds_a_row_that_its_device_had_superseded_before_whatever_others_note_at_the_same_time()
+    {
+        // More than a place has room for, and each with the rows that only it is given.
+        var newest = new long[Sharing];
+        long last = 0;
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(seed => Task.Run(() =>
+        {
+            var random = new Random(seed);
+            for (int i = 0; i < 200_000; i++)
+            {
+                int fetched = random.Next(Sharing);
+                long before = Volatile.Read(ref newest[fetched]);
+                long found = _rows.Find(Sharer(fetched));
+                Assert.True(found == 0 || found >= before, $"found {found} after {before}");
+                if (before > 0)
+                {
+                    _rows.Note(Sharer(fetched), before);
+                }
+
+                // Of one device one publishes at a time.
+                int published = (random.Next(Sharing / 4) * 4) + seed;
+                long row = Interlocked.Increment(ref last);
+                _rows.Note(Sharer(published), row);
+                Volatile.Write(ref newest[published], row);
             }
         })));
     }

@@ -8,14 +8,15 @@ public sealed class SqliteLogBufferTests : IDisposable
 {
     private readonly TestFolder _folder = new();
     private readonly SqliteConnection _writer;
-    private readonly Database _reader;
+    private readonly SqliteLogBuffer _buffer;
+    private readonly Database _other;
 
     public SqliteLogBufferTests()
     {
         _writer = SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations);
-        SqliteLogBuffer.Install(_writer);
+        _buffer = new SqliteLogBuffer(_writer);
         Execute("CREATE TABLE noted (number INTEGER PRIMARY KEY, bytes BLOB)");
-        _reader = new Database(Db);
+        _other = new Database(Db);
     }
 
     private string Db => _folder.File("store.db");
@@ -24,7 +25,7 @@ public sealed class SqliteLogBufferTests : IDisposable
 
     public void Dispose()
     {
-        _reader.Dispose();
+        _other.Dispose();
         _writer.Dispose();
         _folder.Dispose();
     }
@@ -39,7 +40,7 @@ public sealed class SqliteLogBufferTests : IDisposable
         for (int i = 1; i <= 5; i++)
         {
             Execute($"INSERT INTO noted VALUES ({i}, randomblob({bytes}))");
-            Assert.Equal(i * (long)bytes, _reader.Scalar<long>("SELECT sum(length(bytes)) FROM noted"));
+            Assert.Equal(i * (long)bytes, _other.Scalar<long>("SELECT sum(length(bytes)) FROM noted"));
             AssertLogIsWhole(i);
         }
     }
@@ -55,21 +56,43 @@ public sealed class SqliteLogBufferTests : IDisposable
         Execute("SAVEPOINT half");
         Insert(from: 501, to: 1_000);
         Execute("ROLLBACK TO half");
-        Assert.Equal(0, _reader.Scalar<long>("SELECT count(*) FROM noted"));
+        Assert.Equal(0, _other.Scalar<long>("SELECT count(*) FROM noted"));
         Execute("COMMIT");
-        Assert.Equal(500, _reader.Scalar<long>("SELECT count(*) FROM noted"));
+        Assert.Equal(500, _other.Scalar<long>("SELECT count(*) FROM noted"));
         AssertLogIsWhole(500);
     }
 
     [Fact]
-    public void What_is_rolled_back_is_gone_and_what_follows_it_is_whole()
+    public void What_is_undone_is_gone_and_what_another_process_writes_in_its_place_is_whole()
     {
         Execute("PRAGMA cache_size = 10");
+        for (int i = 1; i <= 20; i++)
+        {
+            Execute("BEGIN");
+            Insert(from: 1_000, to: 1_000 + (17 * i));
+            _buffer.Discard();
+            Execute("ROLLBACK");
+            _other.Execute(FormattableString.Invariant($"INSERT INTO noted VALUES ({(2 * i) - 1}, randomblob(50000))"));
+            // Looks into the log.
+            Assert.Equal((2 * i) - 1, Scalar("SELECT count(*) FROM noted"));
+            AssertLogIsWhole((2 * i) - 1);
+            Execute($"INSERT INTO noted VALUES ({2 * i}, randomblob(5000))");
+            AssertLogIsWhole(2 * i);
+        }
+    }
+
+    [Fact]
+    public void Nothing_reaches_the_log_before_it_is_flushed_or_asked_for()
+    {
+        Execute("INSERT INTO noted VALUES (1, randomblob(1000))");
+        long length = new FileInfo(Log).Length;
+        Execute("PRAGMA cache_size = 10");
         Execute("BEGIN");
-        Insert(from: 1, to: 500);
-        Execute("ROLLBACK");
-        Execute("INSERT INTO noted VALUES (1, randomblob(5000))");
-        AssertLogIsWhole(1);
+        Execute("INSERT INTO noted VALUES (2, randomblob(100000))");
+        Assert.Equal(length, new FileInfo(Log).Length);
+        Execute("COMMIT");
+        Assert.InRange(new FileInfo(Log).Length, length + 100_000, long.MaxValue);
+        AssertLogIsWhole(2);
     }
 
     [Fact]
@@ -90,11 +113,12 @@ public sealed class SqliteLogBufferTests : IDisposable
     {
         using var disk = new SmallDisk(kibibytes: 512);
         using SqliteConnection writer = SqliteFile.OpenForWriting(disk.File("small.db"), SqliteSchema.Migrations);
-        SqliteLogBuffer.Install(writer);
+        var buffer = new SqliteLogBuffer(writer);
         writer.Execute("CREATE TABLE noted (number INTEGER PRIMARY KEY, bytes BLOB)");
         string filler = disk.FillUp();
         var full = Assert.Throws<SqliteException>(() => writer.Execute("INSERT INTO noted VALUES (1, randomblob(50000))"));
         Assert.Equal(13, full.SqliteErrorCode);
+        buffer.Discard();
         using var reader = new Database(disk.File("small.db"));
         Assert.Equal(0, reader.Scalar<long>("SELECT count(*) FROM noted"));
         File.Delete(filler);
@@ -117,7 +141,7 @@ public sealed class SqliteLogBufferTests : IDisposable
 
     private long Scalar(string sql) => _writer.Scalar<long>(sql);
 
-    // What a machine that stops now would find.
+    // What another process would find if this one were killed now.
     private void AssertLogIsWhole(int rows)
     {
         using var copies = new TestFolder();

@@ -6,8 +6,10 @@ namespace RegistryFunctions.Tests.Storage;
 
 public sealed class SqlitePacedFileTests
 {
-    [Fact]
-    public void What_is_copied_in_parts_is_all_copied()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void What_is_copied_in_parts_or_in_a_hurry_is_all_copied(bool hurried)
     {
         using var folder = new TestFolder();
         string db = folder.File("store.db");
@@ -20,7 +22,7 @@ public sealed class SqlitePacedFileTests
             """);
         using (SqliteConnection copier = SqliteFile.OpenForCheckpoints(db))
         {
-            SqlitePacedFile.Install(copier);
+            _ = new SqlitePacedFile(copier) { IsHurried = hurried };
             Assert.Equal(0, copier.Scalar<long>("PRAGMA wal_checkpoint(PASSIVE)"));
             Assert.Equal(0, copier.Scalar<long>("PRAGMA wal_checkpoint(TRUNCATE)"));
         }

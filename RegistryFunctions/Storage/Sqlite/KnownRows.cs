@@ -8,7 +8,7 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// </summary>
 internal sealed class KnownRows(TimeProvider time)
 {
-    private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Quiet = TimeSpan.FromMinutes(1);
 
     private volatile NewestRows? _rows;
 

@@ -46,17 +46,20 @@ internal sealed class NewestRows(long state)
     public long Find(in DeviceId device)
     {
         ReadOnlySpan<long> set = SetOf(device, out long tag);
+        int index = 0;
         long newest = 0;
-        foreach (ref readonly long slot in set)
+        for (int i = 0; i < set.Length; i++)
         {
-            long value = Volatile.Read(in slot);
+            long value = Volatile.Read(in set[i]);
             if ((value & TagMask) == tag && value > newest)
             {
+                index = i;
                 newest = value;
             }
         }
 
-        return newest >> TagBits;
+        // Two that noted the device at the same time may have taken a slot each. The newer is lost only after the older.
+        return Volatile.Read(in set[index]) == newest ? newest >> TagBits : 0;
     }
 
     /// <summary>Notes a row of a device, unless a newer one is known.</summary>

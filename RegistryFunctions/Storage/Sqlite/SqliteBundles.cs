@@ -26,6 +26,7 @@ internal sealed class SqliteBundles : IDisposable
     private readonly List<(DeviceId Device, long Row)> _published = [];
     private readonly KnownRows _known;
     private readonly WalIndex _index;
+    private readonly SqliteLogBuffer _log;
     private bool _sizeIsLimited;
     private bool _hasDropped;
 
@@ -50,6 +51,7 @@ internal sealed class SqliteBundles : IDisposable
         _options = options;
         _known = known;
         _index = new WalIndex(connection);
+        _log = new SqliteLogBuffer(connection);
         _begin = Prepare("BEGIN IMMEDIATE");
         _commit = Prepare("COMMIT");
         _acceptedOfDevice = Prepare("SELECT seq, digest FROM accepted WHERE head = ? AND device = ? ORDER BY seq DESC");
@@ -129,6 +131,7 @@ internal sealed class SqliteBundles : IDisposable
     /// <summary>Undoes the transaction, if SQLite has not done so itself on an error.</summary>
     public void Rollback()
     {
+        _log.Discard();
         if (raw.sqlite3_get_autocommit(_connection.Handle) == 0)
         {
             _connection.Execute("ROLLBACK");

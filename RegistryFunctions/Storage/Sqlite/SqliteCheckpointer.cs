@@ -21,6 +21,7 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     private const int MaxRounds = 8;
 
     private readonly SqliteConnection _connection;
+    private readonly SqlitePacedFile _file;
     private readonly Thread _thread;
     private readonly AutoResetEvent _wake = new(initialState: false);
 
@@ -32,7 +33,7 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     public SqliteCheckpointer(SqliteConnection connection)
     {
         _connection = connection;
-        SqlitePacedFile.Install(connection);
+        _file = new SqlitePacedFile(connection);
         _thread = new Thread(Run) { IsBackground = true, Name = "checkpointer" };
         _thread.Start();
     }
@@ -67,6 +68,7 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     public void Dispose()
     {
         _closing = true;
+        _file.IsHurried = true;
         raw.sqlite3_interrupt(_connection.Handle);
         _wake.Set();
         _thread.Join();
@@ -93,19 +95,28 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     private void CopyBulk()
     {
         int copied = 0;
-        for (int round = 0; round < MaxRounds; round++)
+        int bulk = int.MaxValue;
+        for (int round = 0; round < MaxRounds && !_closing; round++)
         {
             int pages = Copy(_connection);
             // SQLite does not flush a copy while the log grows.
-            NoteFailure(SqliteFileObject.Flush(_connection));
-            if (pages - copied <= Little)
+            NoteFailure(Flush());
+            int grown = pages - copied;
+            if (grown <= Little)
             {
-                return;
+                break;
             }
 
+            // Publishes that come about as fast as they are copied leave no time for pauses.
+            _file.IsHurried = _closing || grown > bulk / 2;
             copied = pages;
+            bulk = grown;
         }
+
+        _file.IsHurried = _closing;
     }
+
+    private unsafe int Flush() => SqliteFileObject.Flush(SqliteFileObject.FindDatabase(_connection));
 
     // What else may go wrong, such as a full disk, is left to the next turn: until then the log grows, and nothing is lost.
     private void NoteFailure(int code)

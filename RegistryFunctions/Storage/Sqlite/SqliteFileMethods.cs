@@ -21,7 +21,7 @@ internal unsafe struct SqliteFileMethods
     public nint CheckReservedLock;
     public nint FileControl;
     public nint SectorSize;
-    public nint DeviceCharacteristics;
+    public delegate* unmanaged[Cdecl]<SqliteFileObject*, int> DeviceCharacteristics;
     public delegate* unmanaged[Cdecl]<SqliteFileObject*, int, int, int, void**, int> MapShared;
     public nint LockShared;
     public nint SharedBarrier;

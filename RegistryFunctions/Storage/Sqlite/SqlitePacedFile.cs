@@ -10,60 +10,71 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// thousands of pages at once lets all other flushes wait until it has written them.
 /// </summary>
 /// <remarks>Takes the place of the methods of SQLite's file object, like <see cref="SqliteLogBuffer"/>.</remarks>
-[StructLayout(LayoutKind.Sequential)]
-internal unsafe struct SqlitePacedFile
+internal sealed unsafe class SqlitePacedFile
 {
     // In pages: written within a fraction of a millisecond.
     private const int Part = 64;
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(1);
 
-    private SqliteFileMethods _methods;
-    private SqliteFileMethods* _originals;
-    private int _unflushed;
+    private readonly State* _state;
 
-    /// <summary>Paces what is written through a connection.</summary>
+    /// <summary>Paces what is written through a connection, until that is closed.</summary>
     /// <exception cref="SqliteException">The file can't be reached.</exception>
-    public static void Install(SqliteConnection connection)
+    public SqlitePacedFile(SqliteConnection connection)
     {
-        int code = SqliteFileObject.FindDatabase(connection, out SqliteFileObject* file);
-        if (code != raw.SQLITE_OK || file->Methods is null)
-        {
-            throw new SqliteException("the database file can't be reached", code);
-        }
+        SqliteFileObject* file = SqliteFileObject.FindDatabase(connection);
+        _state = (State*)NativeMemory.Alloc((nuint)sizeof(State));
+        *_state = new State(file->Methods);
+        file->Methods = &_state->Methods;
+    }
 
-        var paced = (SqlitePacedFile*)NativeMemory.Alloc((nuint)sizeof(SqlitePacedFile));
-        *paced = new SqlitePacedFile
-        {
-            _methods = *file->Methods with { Close = &Close, Write = &Write },
-            _originals = file->Methods,
-        };
-        file->Methods = &paced->_methods;
+    /// <summary>Whether what is written is neither flushed nor waited for. Any thread may set it.</summary>
+    public bool IsHurried
+    {
+        set => Volatile.Write(ref _state->IsHurried, value);
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Write(SqliteFileObject* file, byte* bytes, int count, long offset)
     {
-        SqlitePacedFile* paced = Of(file);
-        int code = paced->_originals->Write(file, bytes, count, offset);
-        if (code == raw.SQLITE_OK && ++paced->_unflushed == Part)
+        State* state = StateOf(file);
+        int code = state->Originals->Write(file, bytes, count, offset);
+        if (code != raw.SQLITE_OK || Volatile.Read(ref state->IsHurried) || ++state->Unflushed < Part)
         {
-            paced->_unflushed = 0;
-            code = SqliteFileObject.Flush(file);
-            Thread.Sleep(Pause);
+            return code;
         }
 
+        state->Unflushed = 0;
+        code = SqliteFileObject.Flush(file);
+        Thread.Sleep(Pause);
         return code;
     }
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static int Close(SqliteFileObject* file)
     {
-        SqlitePacedFile* paced = Of(file);
-        file->Methods = paced->_originals;
-        NativeMemory.Free(paced);
+        State* state = StateOf(file);
+        file->Methods = state->Originals;
+        NativeMemory.Free(state);
         return file->Methods->Close(file);
     }
 
-    private static SqlitePacedFile* Of(SqliteFileObject* file) => (SqlitePacedFile*)file->Methods;
+    private static State* StateOf(SqliteFileObject* file) => (State*)file->Methods;
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct State(SqliteFileMethods* originals)
+    {
+        // First, as SQLite takes the whole for its methods.
+        public SqliteFileMethods Methods = *originals with
+        {
+            Close = &SqlitePacedFile.Close,
+            Write = &SqlitePacedFile.Write,
+        };
+
+        public readonly SqliteFileMethods* Originals = originals;
+
+        public int Unflushed;
+        public bool IsHurried;
+    }
 }

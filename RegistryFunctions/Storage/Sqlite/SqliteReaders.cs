@@ -1,3 +1,5 @@
+using Microsoft.Data.Sqlite;
+
 namespace RegistryFunctions.Storage.Sqlite;
 
 /// <summary>Keeps connections that fetch, to be used by one caller at a time. Thread-safe.</summary>
@@ -20,7 +22,7 @@ internal sealed class SqliteReaders(string path, KnownRows known) : IDisposable
         }
 
         ObjectDisposedException.ThrowIf(_closed, this);
-        return new SqliteReader(SqliteFile.OpenForReading(path), known);
+        return Open();
     }
 
     /// <summary>Gives a connection back that works.</summary>
@@ -50,6 +52,20 @@ internal sealed class SqliteReaders(string path, KnownRows known) : IDisposable
         for (int i = 0; i < _idle.Length; i++)
         {
             Interlocked.Exchange(ref _idle[i], null)?.Dispose();
+        }
+    }
+
+    private SqliteReader Open()
+    {
+        SqliteConnection connection = SqliteFile.OpenForReading(path);
+        try
+        {
+            return new SqliteReader(connection, known);
+        }
+        catch
+        {
+            connection.Dispose();
+            throw;
         }
     }
 }

@@ -44,7 +44,6 @@ internal sealed class SqliteWriter : IDisposable
         _file = new FileIdentity(options.Path);
         _log = new FileIdentity(SqliteFile.LogOf(options.Path));
         _bundles = new SqliteBundles(_connection, options, known);
-        SqliteLogBuffer.Install(_connection);
         _checkpointer = new SqliteCheckpointer(SqliteFile.OpenForCheckpoints(options.Path));
         _anchor = new SqliteAnchor(SqliteFile.OpenForReading(options.Path), _connection);
         _time = time;

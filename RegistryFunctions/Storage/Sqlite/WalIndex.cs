@@ -15,16 +15,8 @@ internal readonly unsafe struct WalIndex
 
     /// <summary>Finds the header through a connection that has read the database.</summary>
     /// <exception cref="SqliteException">The header can't be had.</exception>
-    public WalIndex(SqliteConnection connection)
-    {
-        int code = SqliteFileObject.MapLogIndex(connection, RegionBytes, out void* region);
-        if (region is null)
-        {
-            throw new SqliteException("the index of the write-ahead log can't be read", code);
-        }
-
-        _headers = (Header*)region;
-    }
+    public WalIndex(SqliteConnection connection) =>
+        _headers = (Header*)SqliteFileObject.MapLogIndex(connection, RegionBytes);
 
     /// <summary>A number that is another after every commit, whichever process commits.</summary>
     public long State => Volatile.Read(ref _headers[0].Checksum);
