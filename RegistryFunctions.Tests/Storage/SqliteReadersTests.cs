@@ -44,6 +44,9 @@ public sealed class SqliteReadersTests : IDisposable
         Array.ForEach(taken, _readers.Return);
         SqliteReader[] again = [.. taken.Select(_ => _readers.Take())];
         Assert.Equal(SqliteReader.MostIdle, again.Intersect(taken).Count());
+        Assert.All(
+            taken.Except(again),
+            reader => Assert.ThrowsAny<Exception>(() => reader.FindNewest(new DeviceId(new byte[DeviceId.Size]))));
         Assert.All(again, reader => Assert.Null(reader.FindNewest(new DeviceId(new byte[DeviceId.Size]))));
         Array.ForEach(again, _readers.Return);
     }
