@@ -10,11 +10,11 @@ namespace RegistryFunctions.Tests.Endurance;
 public sealed class LogGrowthTests : IDisposable
 {
     private const int PayloadBytes = 48 * 1024;
-    private const int Publishes = 20_000;
+    private const int Publishes = 40_000;
     private const int AtOnce = 64;
 
-    // Of the 1 GB that is written.
-    private const long LargestLog = 300_000_000;
+    // Of the 2 GB that are written.
+    private const long LargestLog = 500_000_000;
 
     private readonly TestFolder _folder = new();
 

@@ -17,8 +17,10 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     // Publishes come before copying, but a machine that has much else to do must not keep the log from being copied.
     private const int Niceness = 10;
 
-    // Publishes may come as fast as they are copied, and the log must not grow for ever.
+    // Publishes may come as fast as they are copied, and the log must not grow for ever: of 120 MB, the writer copies the
+    // rest, and takes no more until it has.
     private const int MaxRounds = 8;
+    private const int MaxPages = 30_000;
 
     private readonly SqliteConnection _connection;
     private readonly SqlitePacedFile _file;
@@ -26,6 +28,7 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     private readonly AutoResetEvent _wake = new(initialState: false);
 
     private int _bulkIsCopied;
+    private volatile bool _isCopying;
     private volatile bool _hasFailed;
     private volatile bool _closing;
 
@@ -40,6 +43,9 @@ internal sealed partial class SqliteCheckpointer : IDisposable
 
     /// <summary>Tells that the log has grown.</summary>
     public void Wake() => _wake.Set();
+
+    /// <summary>Tells that it grows so fast that there is no time for pauses, if it is being copied.</summary>
+    public void Hurry() => _file.IsHurried = _isCopying;
 
     /// <summary>
     /// Whether the disk has failed to take a copy. The system tells of a failed flush once and forgets what it could not
@@ -94,25 +100,22 @@ internal sealed partial class SqliteCheckpointer : IDisposable
 
     private void CopyBulk()
     {
+        _isCopying = true;
         int copied = 0;
-        int bulk = int.MaxValue;
         for (int round = 0; round < MaxRounds && !_closing; round++)
         {
             int pages = Copy(_connection);
             // SQLite does not flush a copy while the log grows.
             NoteFailure(Flush());
-            int grown = pages - copied;
-            if (grown <= Little)
+            if (pages - copied <= Little || pages > MaxPages)
             {
                 break;
             }
 
-            // Publishes that come about as fast as they are copied leave no time for pauses.
-            _file.IsHurried = _closing || grown > bulk / 2;
             copied = pages;
-            bulk = grown;
         }
 
+        _isCopying = false;
         _file.IsHurried = _closing;
     }
 

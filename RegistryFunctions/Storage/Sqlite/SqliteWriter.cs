@@ -16,6 +16,9 @@ internal sealed class SqliteWriter : IDisposable
     // Of some ten thousand bundles of usual size: 60 MB.
     private const int PagesBetweenCheckpoints = 15_000;
 
+    // At half of the most that can be published, fewer come while the others are copied at leisure.
+    private const int PagesUntilHurry = 3_000;
+
     private static readonly TimeSpan AnchorInterval = TimeSpan.FromSeconds(1);
 
     private readonly Channel<WriteRequest> _queue = Channel.CreateBounded<WriteRequest>(
@@ -247,6 +250,10 @@ internal sealed class SqliteWriter : IDisposable
         {
             _pagesSinceCheckpoint = 0;
             _checkpointer.Wake();
+        }
+        else if (_pagesSinceCheckpoint >= PagesUntilHurry)
+        {
+            _checkpointer.Hurry();
         }
     }
 
