@@ -21,6 +21,17 @@ public sealed class FetchedBundlesTests
         Assert.Same(bundle, _fetched.Find(device, 1));
     }
 
+    [Theory]
+    [InlineData(long.MaxValue)]
+    [InlineData(-1)]
+    [InlineData(long.MinValue)]
+    public void Any_number_that_a_row_may_have_will_do(long row)
+    {
+        DeviceId device = AnyDevice();
+        Keep(device, row, BundleOf(600));
+        Assert.NotNull(_fetched.Find(device, row));
+    }
+
     [Fact]
     public void A_bundle_is_found_as_its_own_device_s_and_row_s_only()
     {

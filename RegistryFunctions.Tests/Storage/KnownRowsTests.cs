@@ -78,10 +78,7 @@ public sealed class KnownRowsTests : IDisposable
     [Fact]
     public void A_commit_of_another_between_an_own_and_its_noting_is_not_taken_for_own()
     {
-        _writer.Execute("BEGIN IMMEDIATE");
-        _rows.Begin(_index);
-        _writer.Execute("INSERT INTO noted DEFAULT VALUES");
-        _writer.Execute("COMMIT");
+        CommitUnnoted();
         _other.Execute("INSERT INTO noted DEFAULT VALUES");
         _rows.Commit(_index, [(Known, 1)], dropped: false);
         Assert.Null(_rows.At(_index));
@@ -103,12 +100,17 @@ public sealed class KnownRowsTests : IDisposable
         Assert.Null(fetched.Find(Known, 1));
     }
 
-    private void Write(long row, bool dropped = false)
+    private void CommitUnnoted()
     {
         _writer.Execute("BEGIN IMMEDIATE");
         _rows.Begin(_index);
         _writer.Execute("INSERT INTO noted DEFAULT VALUES");
         _writer.Execute("COMMIT");
+    }
+
+    private void Write(long row, bool dropped = false)
+    {
+        CommitUnnoted();
         _rows.Commit(_index, [(Known, row)], dropped);
     }
 }

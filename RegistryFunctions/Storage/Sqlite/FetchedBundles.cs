@@ -12,7 +12,7 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// </remarks>
 internal sealed class FetchedBundles(long maxBytes)
 {
-    // Of 20,000 bundles, which fit if they are of usual size, 14 % share a slot with another.
+    // As many as 16 bits count. Of 20,000 bundles, which fit if they are of usual size, 14 % share a slot with another.
     private const int Slots = 1 << 16;
 
     // The objects of an entry, beside the bytes of its payload.
@@ -38,7 +38,7 @@ internal sealed class FetchedBundles(long maxBytes)
     /// <summary>Keeps the bundle that was found in a row of the device, unless it is the first time.</summary>
     public void Add(in DeviceId device, long row, Bundle bundle, int epoch)
     {
-        if (Interlocked.Exchange(ref _fetchedOnce[(int)(row % Slots)], row) != row)
+        if (Interlocked.Exchange(ref _fetchedOnce[(ushort)row], row) != row)
         {
             return;
         }

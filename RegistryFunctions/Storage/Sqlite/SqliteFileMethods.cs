@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace RegistryFunctions.Storage.Sqlite;
 
 /// <summary>
-/// SQLite's methods of an open file (https://www.sqlite.org/c3ref/io_methods.html), the last that are used here being of
-/// version 2 and all of version 3. Each returns SQLite's result code.
+/// SQLite's methods of an open file, all of version 3 (https://www.sqlite.org/c3ref/io_methods.html). Those with a type are
+/// used here; each but <see cref="DeviceCharacteristics"/>, which are flags, returns SQLite's result code.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct SqliteFileMethods
