@@ -1,9 +1,6 @@
 using RegistryFunctions.Hosting;
 
-return await CommandLine.RunAsync(args, async (options, host) =>
-{
-    await using WebApplication app = RegistryApp.Build(options, host, TimeProvider.System);
-    await app.StartOrRefuseAsync(options, host);
-    await app.WaitForShutdownAsync();
-    return host is null ? 0 : FunctionsHost.ExitCode;
-});
+// Started by a Functions host, this is its worker; otherwise it is the stand-alone server with its commands.
+return await Refusal.GuardAsync(() => Worker.IsIncluded && Worker.IsStartedByHost(args)
+    ? Worker.RunAsync(args)
+    : CommandLine.RunAsync(args, StandAlone.RunAsync));

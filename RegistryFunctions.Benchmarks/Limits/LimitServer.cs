@@ -2,12 +2,13 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using RegistryFunctions.Hosting;
+using RegistryFunctions.Settings;
 
 namespace RegistryFunctions.Benchmarks.Limits;
 
 /// <summary>
-/// What this stack could do at best: the registry's own web server with everything left out that a limit is free of.
-/// Usage: <c>parse-and-verify|same-bytes port</c>.
+/// The registry's own web server with something left out that a limit is free of, or with a prune that can be called.
+/// Usage: <c>parse-and-verify|same-bytes|prune-on-demand port</c>; settings by environment variables.
 /// </summary>
 internal static class LimitServer
 {
@@ -15,18 +16,13 @@ internal static class LimitServer
     {
         if (args is not [string limit, string port] || Limit(limit) is not { } configure)
         {
-            await Console.Error.WriteLineAsync($"Usage: {ParseAndVerify.Name}|{SameBytes.Name} port");
+            await Console.Error.WriteLineAsync($"Usage: {ParseAndVerify.Name}|{SameBytes.Name}|{PruneOnDemand.Name} port");
             return 2;
         }
 
-        IConfiguration settings = new ConfigurationBuilder()
-            .AddInMemoryCollection([new($"{RegistryOptions.Section}:{nameof(RegistryOptions.Bind)}", $"127.0.0.1:{port}")])
-            .Build();
-        await using WebApplication app = RegistryApp.Build(
-            RegistryOptions.FromConfiguration(settings),
-            host: null,
-            TimeProvider.System,
-            builder => configure(builder.Services));
+        RegistryOptions options = SettingsReader.Read(new ConfigurationBuilder().AddEnvironmentVariables().Build());
+        options.Bind = $"127.0.0.1:{port}";
+        await using WebApplication app = StandAlone.Build(options, TimeProvider.System, builder => configure(builder.Services));
         await app.RunAsync();
         return 0;
     }
@@ -35,6 +31,7 @@ internal static class LimitServer
     {
         ParseAndVerify.Name => ParseAndVerify.Configure,
         SameBytes.Name => SameBytes.Configure,
+        PruneOnDemand.Name => PruneOnDemand.Configure,
         _ => null,
     };
 }

@@ -20,7 +20,7 @@ internal sealed class PruneNothingMeasure : IMeasure
 
     public async Task<Row> RunAsync(Bench bench)
     {
-        Executable registry = await bench.Builds.RegistryAsync();
+        Executable registry = await bench.Builds.LimitsAsync();
         string medium = await bench.Databases.WithAsync(Databases.Medium, Databases.DueInMedium);
         string large = await bench.Databases.WithAsync(Databases.Large);
         List<double> mediumMs = [], largeMs = [];
@@ -41,7 +41,7 @@ internal sealed class PruneNothingMeasure : IMeasure
 
     private static async Task<double> MedianMsAsync(Executable registry, string db)
     {
-        await using ServerProcess server = await ServerProcess.RegistryUnderHost(registry, db, RetentionDays).ReadyAsync();
+        await using ServerProcess server = await ServerProcess.PruneOnDemand(registry, db, RetentionDays).ReadyAsync();
         await PruneCall.RunAsync(server, expected: 0);
         var calls = new List<double>();
         for (int i = 0; i < CallsPerRound; i++)

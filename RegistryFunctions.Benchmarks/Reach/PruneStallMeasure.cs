@@ -21,7 +21,7 @@ internal sealed class PruneStallMeasure : IMeasure
 
     public async Task<Row> RunAsync(Bench bench)
     {
-        Executable registry = await bench.Builds.RegistryAsync();
+        Executable registry = await bench.Builds.LimitsAsync();
         SignedBundles stored = bench.Databases.Stored(Databases.Medium);
         SignedBundles fresh = bench.FreshFor(measurements: 3);
         var stalls = new List<Stall>();
@@ -47,7 +47,7 @@ internal sealed class PruneStallMeasure : IMeasure
     {
         var fetches = new Fetches(stored) { First = Databases.DueInMedium };
         var publications = new Publications(fresh);
-        await using ServerProcess server = await ServerProcess.RegistryUnderHost(registry, db, RetentionDays).ReadyAsync();
+        await using ServerProcess server = await ServerProcess.PruneOnDemand(registry, db, RetentionDays).ReadyAsync();
         using var load = new LoadGenerator(server.Port, new Mixture(fetches, publications, PublicationOneIn));
 
         await load.RunAsync(Pace.Unlimited(), Bench.WarmUp);

@@ -34,7 +34,7 @@ internal sealed class Builds(string root, string? server)
             return new Executable(Path.GetFullPath(server));
         }
 
-        await DotnetAsync(["publish", "RegistryFunctions", "-c", "Release", "-o", folder, .. Apart(folder)]);
+        await DotnetAsync(["publish", "RegistryFunctions", "-c", "Release", "-p:PublishAot=true", "-o", folder, .. Apart(folder)]);
         return new Executable(Path.Combine(folder, "RegistryFunctions"));
     });
 
@@ -75,7 +75,7 @@ internal sealed class Builds(string root, string? server)
     {
         string json = await DotnetAsync(
         [
-            "msbuild", "RegistryFunctions", "-p:Configuration=Release",
+            "msbuild", "RegistryFunctions", "-p:Configuration=Release", "-p:PublishAot=true",
             .. SharedProperties.Select(name => $"-getProperty:{name}"),
         ]);
         using var document = JsonDocument.Parse(json);

@@ -47,14 +47,11 @@ internal sealed class ServerProcess : IAsyncDisposable
         return new ServerProcess(port, executable.With("--bind", $"127.0.0.1:{port}", "--db", db));
     }
 
-    /// <summary>
-    /// Starts the registry as a Functions host does: there a prune happens when <c>POST /Prune</c> asks for it.
-    /// </summary>
-    public static ServerProcess RegistryUnderHost(Executable executable, string db, int retentionDays)
+    /// <summary>Starts the registry that prunes when it is asked to.</summary>
+    public static ServerProcess PruneOnDemand(Executable limits, string db, int retentionDays)
     {
         int port = FreePort();
-        ProcessStartInfo start = executable.With();
-        start.Environment["FUNCTIONS_CUSTOMHANDLER_PORT"] = port.ToString(CultureInfo.InvariantCulture);
+        ProcessStartInfo start = limits.With("prune-on-demand", port.ToString(CultureInfo.InvariantCulture));
         start.Environment["Registry__Db"] = db;
         start.Environment["Registry__RetentionDays"] = retentionDays.ToString(CultureInfo.InvariantCulture);
         return new ServerProcess(port, start);
@@ -104,7 +101,7 @@ internal sealed class ServerProcess : IAsyncDisposable
         return int.Parse(line.AsSpan()["VmRSS:".Length..^" kB".Length], CultureInfo.InvariantCulture) / 1_024.0;
     }
 
-    /// <summary>Stops the server in good order.</summary>
+    /// <summary>Shuts the server down cleanly.</summary>
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();

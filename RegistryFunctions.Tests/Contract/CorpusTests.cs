@@ -9,7 +9,7 @@ namespace RegistryFunctions.Tests.Contract;
 /// Requests that broke a server somewhere or a rule here, as bytes. The name of a file says what it shows and, before the
 /// extension, which statuses answer it. The bundle in them is that of TEST 2 in RFC 8032, section 7.1.
 /// </summary>
-public sealed class CorpusTests
+public abstract class CorpusTests(Way way)
 {
     private const string Signed = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
 
@@ -22,7 +22,7 @@ public sealed class CorpusTests
     [MemberData(nameof(Names))]
     public async Task Every_request_of_the_corpus_is_answered_as_its_name_says(string name)
     {
-        await using RegistryServer server = await RegistryServer.StartAsync();
+        await using HostedRegistry server = await HostedRegistry.StartAsync(way);
         using HttpConnection connection = await HttpConnection.OpenAsync(server.Url);
         await connection.SendAsync(await File.ReadAllBytesAsync(Path.Combine(Folder, $"{name}.http")));
         string expected = name[(name.LastIndexOf('.') + 1)..];
@@ -53,4 +53,8 @@ public sealed class CorpusTests
             // Closed with bytes unread, a connection is reset (RFC 9112, section 9.6).
         }
     }
+
+    public sealed class StandAlone() : CorpusTests(Way.StandAlone);
+
+    public sealed class ThroughTheWorker() : CorpusTests(Way.Worker);
 }

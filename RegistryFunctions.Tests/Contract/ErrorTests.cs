@@ -10,11 +10,11 @@ using RegistryFunctions.Tests.Support;
 namespace RegistryFunctions.Tests.Contract;
 
 /// <summary>Every error is a problem document that a person can act on.</summary>
-public sealed class ErrorTests : IAsyncLifetime
+public abstract class ErrorTests(Way way) : IAsyncLifetime
 {
     private RegistryServer _server = null!;
 
-    public async ValueTask InitializeAsync() => _server = await RegistryServer.StartAsync();
+    public async ValueTask InitializeAsync() => _server = await RegistryServer.StartAsync(way);
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
@@ -28,7 +28,7 @@ public sealed class ErrorTests : IAsyncLifetime
     public async Task Other_paths_are_404_and_other_methods_405(string method, string path, HttpStatusCode status)
     {
         using HttpResponseMessage response = await _server.SendAsync(new HttpMethod(method), path);
-        await ProblemAssert.IsProblemAsync(status, response);
+        await ProblemAssert.IsUnroutedAsync(way, status, response);
     }
 
     [Fact]
@@ -49,7 +49,7 @@ public sealed class ErrorTests : IAsyncLifetime
         }
 
         Assert.NotNull(await _server.FetchAsync(device));
-        Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+        await _server.StopWithOneWarningAsync();
     }
 
     [Fact]
@@ -60,21 +60,9 @@ public sealed class ErrorTests : IAsyncLifetime
         using HttpResponseMessage response = await _server.PublishAsync(new Device(), [1]);
         string detail = await ProblemAssert.IsProblemAsync(HttpStatusCode.InternalServerError, response);
         Assert.Equal("an unexpected error, which has been logged", detail);
-        LogLine line = Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+        LogLine line = await _server.StopWithOneWarningAsync();
         Assert.Contains("the inside", line.Text, StringComparison.Ordinal);
         Assert.Contains("   at RegistryFunctions.", line.Text, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task A_body_that_never_comes_whole_is_a_problem_of_the_client()
-    {
-        using var client = new TcpClient();
-        await client.ConnectAsync(_server.Url.Host, _server.Url.Port);
-        NetworkStream stream = client.GetStream();
-        await stream.WriteAsync("POST /v0/keypackage HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnot a chunk\r\n"u8.ToArray());
-        using var reader = new StreamReader(stream);
-        Assert.Equal("HTTP/1.1 400 Bad Request", await reader.ReadLineAsync());
-        Assert.DoesNotContain(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
     }
 
     [Fact]
@@ -91,15 +79,14 @@ public sealed class ErrorTests : IAsyncLifetime
             await stream.WriteAsync("{"u8.ToArray());
         }
 
-        await _server.RestartAsync();
-        Assert.DoesNotContain(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+        await _server.AssertStopsWithoutWarningsAsync();
     }
 
     [Fact]
     public async Task A_client_that_leaves_while_its_publish_waits_in_the_queue_is_not_written()
     {
         WatchedStore watched = null!;
-        await using RegistryServer server = await RegistryServer.StartAsync(with: builder =>
+        await using HostedRegistry server = await HostedRegistry.StartAsync(way, with: builder =>
         {
             ServiceDescriptor store = builder.Services.Single(service => service.ServiceType == typeof(IBundleStore));
             builder.Services.AddSingleton<IBundleStore>(
@@ -129,29 +116,10 @@ public sealed class ErrorTests : IAsyncLifetime
         Assert.Equal(1, server.Scalar("SELECT count(*) FROM bundle"));
     }
 
-    [Fact]
-    public async Task One_connection_more_than_are_served_at_once_is_closed_unanswered()
-    {
-        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { MaxConnections = 2 });
-        byte[] request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"u8.ToArray();
-        using var first = new TcpClient();
-        using var second = new TcpClient();
-        foreach (TcpClient client in (TcpClient[])[first, second])
-        {
-            await client.ConnectAsync(server.Url.Host, server.Url.Port);
-            await client.GetStream().WriteAsync(request);
-            Assert.NotEqual(0, await client.GetStream().ReadAsync(new byte[1]));
-        }
-
-        using var third = new TcpClient();
-        await third.ConnectAsync(server.Url.Host, server.Url.Port);
-        Assert.Equal(0, await third.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(TimeSpan.FromMinutes(1)));
-    }
-
     [Theory]
     [InlineData("")]
     [InlineData("-wal")]
-    public async Task A_file_removed_under_the_server_is_503_for_publishes_and_logged_once(string suffix)
+    public async Task A_file_removed_under_the_registry_is_503_for_publishes_and_logged_once(string suffix)
     {
         var device = new Device();
         await _server.PublishAsync(device, [1]);
@@ -162,7 +130,7 @@ public sealed class ErrorTests : IAsyncLifetime
             await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
         }
 
-        LogLine line = Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+        LogLine line = await _server.StopWithOneWarningAsync();
         Assert.Contains("removed or replaced", line.Text, StringComparison.Ordinal);
     }
 
@@ -182,7 +150,7 @@ public sealed class ErrorTests : IAsyncLifetime
             : $"UPDATE accepted SET {column} = CAST(x'00' || substr({column}, 2) AS BLOB)");
         using HttpResponseMessage refused = await _server.GetAsync(device.Hex);
         await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
-        Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+        await _server.StopWithOneWarningAsync();
     }
 
     [Fact]
@@ -210,15 +178,16 @@ public sealed class ErrorTests : IAsyncLifetime
 
         using HttpResponseMessage healed = await _server.PublishAsync(device, [2]);
         Assert.Equal(HttpStatusCode.NoContent, healed.StatusCode);
-        Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
-        Assert.Single(_server.Logs.Lines, line => line.Text.Contains("can be written again", StringComparison.Ordinal));
+        IReadOnlyList<LogLine> logged = await _server.StopAsync();
+        Assert.Single(logged, line => line.Level >= LogLevel.Warning);
+        Assert.Single(logged, line => line.Text.Contains("can be written again", StringComparison.Ordinal));
     }
 
     [Fact]
     public async Task A_full_disk_is_507_fetches_go_on_and_it_heals()
     {
         using var disk = new SmallDisk(kibibytes: 1024);
-        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = disk.File("registry.db") });
+        await using RegistryServer server = await RegistryServer.StartAsync(way, ("Db", disk.File("registry.db")));
         var device = new Device();
         await server.PublishAsync(device, [1]);
         string filler = disk.FillUp();
@@ -231,13 +200,13 @@ public sealed class ErrorTests : IAsyncLifetime
         using HttpResponseMessage healed = await server.PublishAsync(device, [2]);
         Assert.Equal(HttpStatusCode.NoContent, healed.StatusCode);
         await server.AssertServesAsync(device, [2]);
-        Assert.Single(server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+        await server.StopWithOneWarningAsync();
     }
 
     [Fact]
     public async Task At_the_ceiling_of_the_database_publishes_are_507_fetches_go_on_and_pruning_makes_room()
     {
-        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { MaxDbBytes = 1024 * 1024 });
+        await using HostedRegistry server = await HostedRegistry.StartAsync(way, [("MaxDbBytes", "1048576")]);
         var first = new Device();
         await server.PublishAsync(first, [1]);
         int stored = 0;
@@ -266,7 +235,7 @@ public sealed class ErrorTests : IAsyncLifetime
     [Fact]
     public async Task With_verify_on_read_a_bundle_whose_signature_does_not_verify_is_never_served()
     {
-        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { VerifyOnRead = true });
+        await using RegistryServer server = await RegistryServer.StartAsync(way, ("VerifyOnRead", "true"));
         var (device, other) = (new Device(), new Device());
         await server.PublishAsync(device, [1]);
         await server.AssertServesAsync(device, [1]);
@@ -296,4 +265,8 @@ public sealed class ErrorTests : IAsyncLifetime
 
         throw new InvalidOperationException("The small disk never filled up.");
     }
+
+    public sealed class StandAlone() : ErrorTests(Way.StandAlone);
+
+    public sealed class ThroughTheWorker() : ErrorTests(Way.Worker);
 }

@@ -1,30 +1,19 @@
 using System.Net;
 using System.Text.Json;
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Time.Testing;
-using RegistryFunctions.Bundles;
-using RegistryFunctions.Functions;
-using RegistryFunctions.Storage;
 using RegistryFunctions.Tests.Support;
 
 namespace RegistryFunctions.Tests.Contract;
 
 /// <summary>Whether the registry lives, and whether it can do its work.</summary>
-public sealed class HealthTests : IAsyncLifetime
+public abstract class HealthTests(Way way) : IAsyncLifetime
 {
     private const string Live = "health/live";
     private const string Ready = "health/ready";
-    private const int PrunedEvent = 10;
 
-    private RegistryServer _server = null!;
+    private HostedRegistry _server = null!;
 
-    public async ValueTask InitializeAsync()
-    {
-        _server = await RegistryServer.StartAsync();
-        // The prune at the start writes too.
-        await _server.Logs.NextAsync(PrunedEvent);
-    }
+    public async ValueTask InitializeAsync() => _server = await HostedRegistry.StartAsync(way);
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
@@ -40,22 +29,22 @@ public sealed class HealthTests : IAsyncLifetime
         Assert.NotEqual(0, head.Content.Headers.ContentLength);
         Assert.Empty(await head.Content.ReadAsByteArrayAsync());
         using HttpResponseMessage post = await _server.SendAsync(HttpMethod.Post, path);
-        await ProblemAssert.IsProblemAsync(HttpStatusCode.MethodNotAllowed, post);
+        await ProblemAssert.IsUnroutedAsync(way, HttpStatusCode.MethodNotAllowed, post);
     }
 
-    [Theory]
-    [InlineData("health/well")]
-    [InlineData("health")]
-    public async Task Another_probe_is_404(string path)
+    [Fact]
+    public async Task Another_probe_is_404()
     {
-        using HttpResponseMessage response = await _server.SendAsync(HttpMethod.Get, path);
+        using HttpResponseMessage response = await _server.SendAsync(HttpMethod.Get, "health/well");
         await ProblemAssert.IsProblemAsync(HttpStatusCode.NotFound, response);
+        using HttpResponseMessage none = await _server.SendAsync(HttpMethod.Get, "health");
+        await ProblemAssert.IsUnroutedAsync(way, HttpStatusCode.NotFound, none);
     }
 
     [Fact]
     public async Task Probes_are_not_limited_by_address()
     {
-        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { MaxRequestsPerMinute = 1 });
+        await using HostedRegistry server = await HostedRegistry.StartAsync(way, [("MaxRequestsPerMinute", "1")]);
         for (int i = 0; i < 5; i++)
         {
             Assert.Equal("live", await StatusAsync(server, Live));
@@ -66,7 +55,7 @@ public sealed class HealthTests : IAsyncLifetime
     [Fact]
     public async Task At_the_ceiling_of_the_database_it_is_degraded_until_there_is_room_and_logged_once()
     {
-        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { MaxDbBytes = 1024 * 1024 });
+        await using HostedRegistry server = await HostedRegistry.StartAsync(way, [("MaxDbBytes", "1048576")]);
         Assert.Equal("ready", await StatusAsync(server, Ready));
         int stored = 0;
         while ((await server.PublishAsync(new Device(), Device.RandomPayload(4_000))).IsSuccessStatusCode)
@@ -91,7 +80,7 @@ public sealed class HealthTests : IAsyncLifetime
     public async Task On_a_full_disk_it_is_degraded_and_heals()
     {
         using var disk = new SmallDisk(kibibytes: 1024);
-        await using RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = disk.File("registry.db") });
+        await using HostedRegistry server = await HostedRegistry.StartAsync(way, [("Db", disk.File("registry.db"))]);
         string filler = disk.FillUp();
         // A few pages of the write-ahead log may still fit.
         int ready = 0;
@@ -120,7 +109,7 @@ public sealed class HealthTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_file_removed_under_the_server_is_503_and_logged_once()
+    public async Task A_file_removed_under_the_registry_is_503_and_logged_once()
     {
         Assert.Equal("ready", await StatusAsync(_server, Ready));
         File.Delete(_server.Db);
@@ -146,7 +135,7 @@ public sealed class HealthTests : IAsyncLifetime
     {
         using var folder = new TestFolder();
         string db = folder.File("registry.db");
-        await using (RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = db }))
+        await using (HostedRegistry server = await HostedRegistry.StartAsync(way, [("Db", db)]))
         {
             await server.PublishAsync(new Device(), [1]);
         }
@@ -164,7 +153,7 @@ public sealed class HealthTests : IAsyncLifetime
             file.Write(new byte[size]);
         }
 
-        await using RegistryServer damaged = await RegistryServer.StartAsync(o => o with { Db = db });
+        await using HostedRegistry damaged = await HostedRegistry.StartAsync(way, [("Db", db)]);
         await AssertUnreadyAsync(damaged);
     }
 
@@ -182,25 +171,7 @@ public sealed class HealthTests : IAsyncLifetime
         Assert.NotEqual(once, database.Scalar<long>("PRAGMA data_version"));
     }
 
-    [Fact]
-    public async Task Probes_that_come_while_the_store_is_slow_wait_for_one_answer()
-    {
-        await using var store = new SlowStore();
-        var time = new FakeTimeProvider();
-        var health = new Health(store, time);
-        Task[] waiting = [.. Enumerable.Range(0, 20).Select(_ =>
-        {
-            time.Advance(TimeSpan.FromSeconds(10));
-            var context = new DefaultHttpContext();
-            context.Request.RouteValues["probe"] = "ready";
-            return health.InvokeAsync(context);
-        })];
-        store.Answer.SetResult();
-        await Task.WhenAll(waiting);
-        Assert.Equal(1, store.Probes);
-    }
-
-    private static async Task<string> StatusAsync(RegistryServer server, string path)
+    private static async Task<string> StatusAsync(HostedRegistry server, string path)
     {
         using HttpResponseMessage response = await server.SendAsync(HttpMethod.Get, path);
         string body = await response.Content.ReadAsStringAsync();
@@ -211,13 +182,13 @@ public sealed class HealthTests : IAsyncLifetime
     }
 
     // Once the last answer has expired.
-    private static Task<string> StatusLaterAsync(RegistryServer server)
+    private static Task<string> StatusLaterAsync(HostedRegistry server)
     {
         server.Time.Advance(TimeSpan.FromSeconds(1));
         return StatusAsync(server, Ready);
     }
 
-    private static async Task AssertUnreadyAsync(RegistryServer server)
+    private static async Task AssertUnreadyAsync(HostedRegistry server)
     {
         server.Time.Advance(TimeSpan.FromSeconds(1));
         using HttpResponseMessage response = await server.SendAsync(HttpMethod.Get, Ready);
@@ -225,34 +196,10 @@ public sealed class HealthTests : IAsyncLifetime
         Assert.NotNull(response.Headers.RetryAfter?.Delta);
     }
 
-    private static void AssertOneFault(RegistryServer server) =>
+    private static void AssertOneFault(HostedRegistry server) =>
         Assert.Single(server.Logs.Lines, line => line.Level >= LogLevel.Warning);
 
-    private sealed class SlowStore : IBundleStore
-    {
-        public TaskCompletionSource Answer { get; } = new();
+    public sealed class StandAlone() : HealthTests(Way.StandAlone);
 
-        public int Probes { get; private set; }
-
-        public ValueTask ProbeAsync()
-        {
-            Probes++;
-            return new ValueTask(Answer.Task);
-        }
-
-        public ValueTask<PublishOutcome> PublishAsync(VerifiedBundle bundle, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
-
-        public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
-
-        public ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
-
-        public ValueTask<(long Count, bool IsMost)> CountReceivedBeforeAsync(
-            DateTimeOffset cutoff, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
-
-        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
-    }
+    public sealed class ThroughTheWorker() : HealthTests(Way.Worker);
 }

@@ -7,7 +7,7 @@ using RegistryFunctions.Tests.Support;
 namespace RegistryFunctions.Tests.Contract;
 
 /// <summary>Whatever happens: payloads are never logged, and device ids at Debug or below only.</summary>
-public sealed class LogTests
+public abstract class LogTests(Way way)
 {
     private static readonly byte[] Secret = "a payload that is in no log"u8.ToArray();
 
@@ -16,8 +16,8 @@ public sealed class LogTests
     [Fact]
     public async Task With_the_log_level_at_its_lowest_no_payload_is_logged_and_no_device_above_Debug()
     {
-        await using RegistryServer server = await RegistryServer.StartAsync(
-            with: builder => builder.Logging.SetMinimumLevel(LogLevel.Trace));
+        await using HostedRegistry server = await HostedRegistry.StartAsync(
+            way, with: builder => builder.Logging.SetMinimumLevel(LogLevel.Trace));
         await UseAsync(server);
         AssertNoPayload(server.Logs);
         Assert.DoesNotContain(
@@ -28,7 +28,7 @@ public sealed class LogTests
     [Fact]
     public async Task With_all_that_the_framework_can_tell_no_payload_is_logged()
     {
-        await using RegistryServer server = await RegistryServer.StartAsync(with: builder =>
+        await using HostedRegistry server = await HostedRegistry.StartAsync(way, with: builder =>
             builder.Services.Configure<LoggerFilterOptions>(filter =>
             {
                 filter.Rules.Clear();
@@ -40,7 +40,7 @@ public sealed class LogTests
     }
 
     // Everything that ends differently: accepted, repeated, refused, fetched, faults.
-    private async Task UseAsync(RegistryServer server)
+    private async Task UseAsync(HostedRegistry server)
     {
         string publication = _device.Publication(Secret);
         await AnswersAsync(HttpStatusCode.NoContent, server.PostAsync(publication));
@@ -76,4 +76,8 @@ public sealed class LogTests
     private static bool Shows(LogLine line, ReadOnlySpan<byte> bytes) =>
         line.Text.Contains(Convert.ToHexString(bytes), StringComparison.OrdinalIgnoreCase)
         || line.Text.Contains(Convert.ToBase64String(bytes), StringComparison.Ordinal);
+
+    public sealed class StandAlone() : LogTests(Way.StandAlone);
+
+    public sealed class ThroughTheWorker() : LogTests(Way.Worker);
 }

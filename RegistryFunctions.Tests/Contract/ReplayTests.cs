@@ -4,12 +4,12 @@ using RegistryFunctions.Tests.Support;
 namespace RegistryFunctions.Tests.Contract;
 
 /// <summary>Anyone can fetch an old bundle and post it again: it must not become current.</summary>
-public sealed class ReplayTests : IAsyncLifetime
+public abstract class ReplayTests(Way way) : IAsyncLifetime
 {
     private readonly Device _device = new();
-    private RegistryServer _server = null!;
+    private HostedRegistry _server = null!;
 
-    public async ValueTask InitializeAsync() => _server = await RegistryServer.StartAsync();
+    public async ValueTask InitializeAsync() => _server = await HostedRegistry.StartAsync(way);
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
@@ -105,7 +105,7 @@ public sealed class ReplayTests : IAsyncLifetime
     [Fact]
     public async Task A_window_of_0_turns_the_rule_off()
     {
-        await using RegistryServer off = await RegistryServer.StartAsync(o => o with { ReplayWindowDays = 0 });
+        await using HostedRegistry off = await HostedRegistry.StartAsync(way, [("ReplayWindowDays", "0")]);
         for (byte i = 0; i < 12; i++)
         {
             using HttpResponseMessage response = await off.PublishAsync(_device, [(byte)(i % 3)]);
@@ -151,4 +151,8 @@ public sealed class ReplayTests : IAsyncLifetime
 
         Assert.Equal(expected, response.StatusCode);
     }
+
+    public sealed class StandAlone() : ReplayTests(Way.StandAlone);
+
+    public sealed class ThroughTheWorker() : ReplayTests(Way.Worker);
 }

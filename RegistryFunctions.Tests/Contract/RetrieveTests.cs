@@ -5,12 +5,12 @@ using RegistryFunctions.Tests.Support;
 namespace RegistryFunctions.Tests.Contract;
 
 /// <summary>GET /v0/keypackage/{device_id}.</summary>
-public sealed class RetrieveTests : IAsyncLifetime
+public abstract class RetrieveTests(Way way) : IAsyncLifetime
 {
     private readonly Device _device = new();
     private RegistryServer _server = null!;
 
-    public async ValueTask InitializeAsync() => _server = await RegistryServer.StartAsync();
+    public async ValueTask InitializeAsync() => _server = await RegistryServer.StartAsync(way);
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
@@ -53,11 +53,12 @@ public sealed class RetrieveTests : IAsyncLifetime
     [InlineData(3_650)]
     public async Task Most_recent_does_not_depend_on_the_clock(int days)
     {
-        await _server.PublishAsync(_device, [1]);
-        _server.Time.AdjustTime(_server.Time.GetUtcNow().AddDays(days));
-        using HttpResponseMessage second = await _server.PublishAsync(_device, [2]);
+        await using HostedRegistry server = await HostedRegistry.StartAsync(way);
+        await server.PublishAsync(_device, [1]);
+        server.Time.AdjustTime(server.Time.GetUtcNow().AddDays(days));
+        using HttpResponseMessage second = await server.PublishAsync(_device, [2]);
         Assert.Equal(HttpStatusCode.NoContent, second.StatusCode);
-        await _server.AssertServesAsync(_device, [2]);
+        await server.AssertServesAsync(_device, [2]);
     }
 
     [Fact]
@@ -163,4 +164,8 @@ public sealed class RetrieveTests : IAsyncLifetime
 
         return text.ToString();
     }
+
+    public sealed class StandAlone() : RetrieveTests(Way.StandAlone);
+
+    public sealed class ThroughTheWorker() : RetrieveTests(Way.Worker);
 }

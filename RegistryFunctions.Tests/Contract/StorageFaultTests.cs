@@ -1,15 +1,11 @@
 using System.Net;
-using Microsoft.Extensions.Logging;
-using RegistryFunctions.Storage;
 using RegistryFunctions.Tests.Support;
 
 namespace RegistryFunctions.Tests.Contract;
 
 /// <summary>What becomes of a registry whose file is damaged or taken away in part.</summary>
-public sealed class StorageFaultTests : IDisposable
+public abstract class StorageFaultTests(Way way) : IDisposable
 {
-    private const int PrunedEvent = 10;
-
     private const int Devices = 40;
 
     private readonly TestFolder _folder = new();
@@ -21,10 +17,8 @@ public sealed class StorageFaultTests : IDisposable
     {
         using var disk = new FailingDisk();
         var device = new Device();
-        await using (RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = disk.File("registry.db") }))
+        await using (RegistryServer server = await RegistryServer.StartAsync(way, ("Db", disk.File("registry.db"))))
         {
-            // Or the prune at the start would meet the fault too.
-            await server.Logs.NextAsync(PrunedEvent);
             await server.PublishAsync(device, [1]);
             disk.Fail();
             for (byte i = 2; i < 5; i++)
@@ -34,11 +28,11 @@ public sealed class StorageFaultTests : IDisposable
             }
 
             await server.AssertServesAsync(device, [1]);
-            Assert.Single(server.Logs.Lines, line => line.Level >= LogLevel.Warning);
+            await server.StopWithOneWarningAsync();
         }
 
         disk.Mend();
-        await using RegistryServer again = await RegistryServer.StartAsync(o => o with { Db = disk.File("registry.db") });
+        await using RegistryServer again = await RegistryServer.StartAsync(way, ("Db", disk.File("registry.db")));
         await again.AssertServesAsync(device, [1]);
         using HttpResponseMessage healed = await again.PublishAsync(device, [5]);
         Assert.Equal(HttpStatusCode.NoContent, healed.StatusCode);
@@ -50,9 +44,9 @@ public sealed class StorageFaultTests : IDisposable
     [InlineData("", 0.9)]
     [InlineData("-wal", 0.0)]
     [InlineData("-wal", 0.5)]
-    public async Task A_file_cut_short_under_the_server_never_gives_wrong_bytes(string suffix, double part)
+    public async Task A_file_cut_short_under_the_registry_never_gives_wrong_bytes(string suffix, double part)
     {
-        await using RegistryServer server = await RegistryServer.StartAsync();
+        await using RegistryServer server = await RegistryServer.StartAsync(way);
         (Device Device, byte[] Payload)[] published = await PublishAsync(server);
         if (suffix.Length == 0)
         {
@@ -73,9 +67,9 @@ public sealed class StorageFaultTests : IDisposable
     [InlineData("", 7)]
     [InlineData("-wal", 1)]
     [InlineData("-wal", 7)]
-    public async Task Pages_overwritten_under_the_server_never_give_wrong_bytes(string suffix, int every)
+    public async Task Pages_overwritten_under_the_registry_never_give_wrong_bytes(string suffix, int every)
     {
-        await using RegistryServer server = await RegistryServer.StartAsync();
+        await using RegistryServer server = await RegistryServer.StartAsync(way);
         (Device Device, byte[] Payload)[] published = await PublishAsync(server);
         if (suffix.Length == 0)
         {
@@ -94,7 +88,7 @@ public sealed class StorageFaultTests : IDisposable
     {
         string db = _folder.File("registry.db");
         (Device Device, byte[] Payload)[] published;
-        await using (RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = db }))
+        await using (RegistryServer server = await RegistryServer.StartAsync(way, ("Db", db)))
         {
             published = await PublishAsync(server);
         }
@@ -145,9 +139,9 @@ public sealed class StorageFaultTests : IDisposable
     }
 
     // As after a crash: the file and its log, copied from under a server.
-    private static async Task<(Device Device, byte[] Payload)[]> LeaveLogAsync(string db)
+    private async Task<(Device Device, byte[] Payload)[]> LeaveLogAsync(string db)
     {
-        await using RegistryServer server = await RegistryServer.StartAsync();
+        await using RegistryServer server = await RegistryServer.StartAsync(way);
         (Device Device, byte[] Payload)[] published = await PublishAsync(server);
         File.Copy(server.Db, db);
         File.Copy($"{server.Db}-wal", $"{db}-wal");
@@ -167,14 +161,14 @@ public sealed class StorageFaultTests : IDisposable
         }
     }
 
-    private static async Task AssertRefusedOrNeverWrongAsync(string db, (Device Device, byte[] Payload)[] published)
+    private async Task AssertRefusedOrNeverWrongAsync(string db, (Device Device, byte[] Payload)[] published)
     {
         try
         {
-            await using RegistryServer server = await RegistryServer.StartAsync(o => o with { Db = db });
+            await using RegistryServer server = await RegistryServer.StartAsync(way, ("Db", db));
             await AssertNeverWrongAsync(server, published);
         }
-        catch (StoreOpenException refused)
+        catch (StartRefusedException refused)
         {
             Assert.StartsWith($"{db}: ", refused.Message, StringComparison.Ordinal);
             Assert.DoesNotContain('\n', refused.Message);
@@ -203,4 +197,8 @@ public sealed class StorageFaultTests : IDisposable
             await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, publish);
         }
     }
+
+    public sealed class StandAlone() : StorageFaultTests(Way.StandAlone);
+
+    public sealed class ThroughTheWorker() : StorageFaultTests(Way.Worker);
 }

@@ -1,7 +1,4 @@
 using System.Net;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging.Abstractions;
-using RegistryFunctions.Functions;
 using RegistryFunctions.RateLimits;
 
 namespace RegistryFunctions.Tests.RateLimits;
@@ -13,7 +10,7 @@ public sealed class RateLimitTests
     [Fact]
     public void A_flood_of_keys_has_bounded_memory_and_does_not_forgive_who_asks_on()
     {
-        RateLimit<int> limit = RateLimit.OrNone<int>(2, Hour)!;
+        var limit = new RateLimit<int>(2, Hour);
         Assert.True(limit.TryTake(-1) && limit.TryTake(-1));
         for (int key = 0; key < 3 * RateLimit<int>.MaxKeys; key++)
         {
@@ -28,7 +25,7 @@ public sealed class RateLimitTests
     public void Allowances_are_kept_by_all_who_ask_at_once()
     {
         const int Keys = 20_000;
-        RateLimit<int> limit = RateLimit.OrNone<int>(3, Hour)!;
+        var limit = new RateLimit<int>(3, Hour);
         int allowed = Enumerable.Range(0, 10 * Keys).AsParallel().WithDegreeOfParallelism(8).Count(i => limit.TryTake(i % Keys));
         Assert.Equal(3 * Keys, allowed);
         Assert.Equal(Keys, limit.Keys);
@@ -37,7 +34,7 @@ public sealed class RateLimitTests
     [Fact]
     public void Time_gives_the_allowance_back()
     {
-        RateLimit<int> limit = RateLimit.OrNone<int>(1, TimeSpan.FromMilliseconds(1))!;
+        var limit = new RateLimit<int>(1, TimeSpan.FromMilliseconds(1));
         for (int i = 0; i < 3; i++)
         {
             Assert.True(SpinWait.SpinUntil(() => limit.TryTake(1), TimeSpan.FromMinutes(1)));
@@ -45,12 +42,12 @@ public sealed class RateLimitTests
     }
 
     [Fact]
-    public void What_is_not_limited_is_called_directly()
+    public void An_allowance_of_0_is_no_limit()
     {
-        RequestDelegate function = _ => Task.CompletedTask;
-        var off = new AddressLimit(
-            RateLimit.OrNone<ClientNetwork>(0, Hour), [new IPNetwork(IPAddress.Loopback, 32)], NullLoggerFactory.Instance);
-        Assert.Same(function, off.Around(function));
+        var off = new RateLimit<int>(0, Hour);
+        Assert.False(off.IsOn);
+        Assert.All(Enumerable.Range(0, 1_000), _ => Assert.True(off.TryTake(1)));
+        Assert.Equal(0, off.Keys);
     }
 
     [Theory]

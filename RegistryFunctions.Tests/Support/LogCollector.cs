@@ -5,6 +5,17 @@ namespace RegistryFunctions.Tests.Support;
 
 internal sealed record LogLine(LogLevel Level, EventId Id, string Text);
 
+/// <summary>The ids of log lines that tests wait for.</summary>
+internal static class LogEvents
+{
+    public const int Pruned = 10;
+    public const int PruneFailed = 12;
+    public const int MostIsDue = 13;
+
+    /// <summary>How a prune ends: done, put off, failed.</summary>
+    public static readonly int[] Prunes = [Pruned, 11, PruneFailed];
+}
+
 /// <summary>Keeps what was logged, and lets a test wait for a line.</summary>
 internal sealed class LogCollector : ILoggerProvider, ILogger
 {
@@ -23,13 +34,13 @@ internal sealed class LogCollector : ILoggerProvider, ILogger
         }
     }
 
-    /// <summary>The next line with this event id that was not waited for yet.</summary>
-    public async Task<LogLine> NextAsync(int eventId)
+    /// <summary>The next line with one of these event ids that was not waited for yet.</summary>
+    public async Task<LogLine> NextAsync(params int[] eventIds)
     {
         using var deadline = new CancellationTokenSource(TimeSpan.FromMinutes(1));
         await foreach (LogLine line in _unread.Reader.ReadAllAsync(deadline.Token))
         {
-            if (line.Id.Id == eventId)
+            if (eventIds.Contains(line.Id.Id))
             {
                 return line;
             }

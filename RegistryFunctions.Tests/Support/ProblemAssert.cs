@@ -24,4 +24,20 @@ internal static class ProblemAssert
         Assert.Equal(detail, problem.GetProperty("error").GetString());
         return detail;
     }
+
+    /// <summary>
+    /// Asserts the answer to a path or method that no function has: the problem stand-alone, and through a Functions host, which
+    /// answers by itself, 404 without a body.
+    /// </summary>
+    public static async Task IsUnroutedAsync(Way way, HttpStatusCode standAlone, HttpResponseMessage response)
+    {
+        if (way == Way.StandAlone)
+        {
+            await IsProblemAsync(standAlone, response);
+            return;
+        }
+
+        Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
+        Assert.Empty(await response.Content.ReadAsByteArrayAsync());
+    }
 }

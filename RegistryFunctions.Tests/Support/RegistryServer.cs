@@ -2,64 +2,55 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Data.Sqlite;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
-using RegistryFunctions.Functions;
-using RegistryFunctions.Hosting;
 
 namespace RegistryFunctions.Tests.Support;
 
-/// <summary>The real server on a real socket with a real file, its clock in the test's hands.</summary>
-internal sealed class RegistryServer : IAsyncDisposable
+/// <summary>The real registry on a real socket with a real file, which clients reach in one of the two ways.</summary>
+internal abstract class RegistryServer : IAsyncDisposable
 {
     private static readonly HttpClient Http = new();
 
     private readonly TestFolder _folder = new();
-    private readonly RegistryOptions _options;
-    private readonly Action<WebApplicationBuilder>? _with;
-    private WebApplication _app;
 
-    private RegistryServer(Func<RegistryOptions, RegistryOptions>? configure, Action<WebApplicationBuilder>? with)
+    /// <param name="settings">By their names in RegistryOptions.</param>
+    protected RegistryServer((string Name, string Value)[] settings)
     {
-        RegistryOptions options = RegistryOptions.FromConfiguration(new ConfigurationBuilder().Build()) with
+        Settings = new Dictionary<string, string> { ["Db"] = _folder.File("registry.db") };
+        foreach ((string name, string value) in settings)
         {
-            Bind = new IPEndPoint(IPAddress.Loopback, 0),
-            Db = _folder.File("registry.db"),
-        };
-        _options = configure?.Invoke(options) ?? options;
-        _with = with;
-        _app = Build();
+            Settings[name] = value;
+        }
     }
 
-    public Clock Time { get; } = new();
+    public abstract Uri Url { get; }
 
-    public LogCollector Logs { get; } = new();
+    public string Db => Settings["Db"];
 
-    public string Db => _options.Db;
+    protected Dictionary<string, string> Settings { get; }
 
-    public Uri Url => new(_app.Urls.Single());
+    /// <summary>
+    /// Starts it, and waits until it has done what it does at its start. The worker is the built or published one in a process of
+    /// its own; where a test must hold the clock or replace a part, <see cref="HostedRegistry"/> runs it in the tests' process.
+    /// </summary>
+    public static async Task<RegistryServer> StartAsync(Way way, params (string Name, string Value)[] settings) =>
+        way == Way.StandAlone
+            ? await HostedRegistry.StartAsync(way, settings)
+            : await WorkerRegistry.StartAsync(settings);
 
-    public static async Task<RegistryServer> StartAsync(
-        Func<RegistryOptions, RegistryOptions>? configure = null, Action<WebApplicationBuilder>? with = null)
-    {
-        var server = new RegistryServer(configure, with);
-        await server._app.StartAsync();
-        return server;
-    }
+    /// <summary>Shuts it down cleanly and starts it anew on the same file.</summary>
+    public abstract Task RestartAsync();
 
-    /// <summary>Stops the server in good order and starts it anew on the same file.</summary>
-    public async Task RestartAsync()
-    {
-        await _app.StopAsync();
-        await _app.DisposeAsync();
-        _app = Build();
-        await _app.StartAsync();
-    }
+    /// <summary>Shuts it down cleanly and returns all that it has logged.</summary>
+    public abstract Task<IReadOnlyList<LogLine>> StopAsync();
 
-    public Task<string> PruneAsync() => _app.Services.GetRequiredService<Prune>().RunAsync(CancellationToken.None);
+    /// <summary>Shuts it down cleanly and asserts that it has logged nothing that an operator would have to look at.</summary>
+    public async Task AssertStopsWithoutWarningsAsync() =>
+        Assert.DoesNotContain(await StopAsync(), line => line.Level >= LogLevel.Warning);
+
+    /// <summary>Shuts it down cleanly, asserts that it has logged one line at Warning or above, and returns that.</summary>
+    public async Task<LogLine> StopWithOneWarningAsync() =>
+        Assert.Single(await StopAsync(), line => line.Level >= LogLevel.Warning);
 
     public Task<HttpResponseMessage> PostAsync(string json) => PostAsync(Encoding.UTF8.GetBytes(json), "application/json");
 
@@ -98,30 +89,20 @@ internal sealed class RegistryServer : IAsyncDisposable
     /// <summary>Asserts that a contact fetches this payload.</summary>
     public async Task AssertServesAsync(Device device, byte[] payload) => Assert.Equal(payload, await FetchAsync(device));
 
-    /// <summary>A single value out of the database file, read beside the running server.</summary>
+    /// <summary>A single value out of the database file, read beside the running registry.</summary>
     public long Scalar(string sql)
     {
-        using var connection = new SqliteConnection($"Data Source={Db};Pooling=False");
-        connection.Open();
-        using SqliteCommand command = connection.CreateCommand();
-#pragma warning disable CA2100 // Constants of the tests.
-        command.CommandText = sql;
-#pragma warning restore CA2100
-        return (long)command.ExecuteScalar()!;
+        using var database = new Database(Db);
+        return database.Scalar<long>(sql);
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _app.StopAsync();
-        await _app.DisposeAsync();
+        await EndAsync();
         _folder.Dispose();
     }
 
-    private WebApplication Build() => RegistryApp.Build(_options, host: null, Time, builder =>
-    {
-        builder.Logging.ClearProviders().AddProvider(Logs);
-        _with?.Invoke(builder);
-    });
+    protected abstract Task EndAsync();
 }
 
 /// <summary>What a contact does with an answer.</summary>

@@ -1,7 +1,7 @@
 namespace RegistryFunctions.Functions;
 
 /// <summary>Tells a clock that was set forward from time that has passed, by the machine's counter that nobody sets.</summary>
-internal sealed class ClockWatch(TimeProvider time)
+public sealed class ClockWatch(TimeProvider time)
 {
     private static readonly TimeSpan Tolerance = TimeSpan.FromDays(1);
 

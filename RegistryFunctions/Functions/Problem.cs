@@ -2,25 +2,49 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
 using Microsoft.AspNetCore.WebUtilities;
+using RegistryFunctions.Storage;
 
 namespace RegistryFunctions.Functions;
 
 /// <summary>
-/// Every error of the registry: application/problem+json (RFC 9457, of type about:blank, so the status says what
-/// kind it is), with the detail repeated as the member <c>error</c>, which existing clients print. A detail never carries a path, SQL or a stack trace.
+/// An error as an answer: application/problem+json (RFC 9457, of type about:blank, so the status says what kind it is), with
+/// the detail repeated as the member <c>error</c>, which existing clients print.
 /// </summary>
-public static class Problem
+/// <param name="status">The HTTP status.</param>
+/// <param name="detail">What a person can act on. Never a path, SQL or a stack trace.</param>
+/// <param name="retryAfter">After how long to try again, where waiting helps.</param>
+public sealed class Problem(int status, string detail, TimeSpan? retryAfter = null) : IResult
 {
-    /// <summary>Answers that it was too often, and after how long to try again.</summary>
-    public static Task WriteTooManyAsync(HttpContext context, TimeSpan retryAfter, string detail)
+    /// <summary>What a fault of the store answers.</summary>
+    public static Problem Of(StoreFault fault) => fault switch
     {
-        context.Response.Headers.RetryAfter =
-            Math.Ceiling(retryAfter.TotalSeconds).ToString(CultureInfo.InvariantCulture);
-        return WriteAsync(context, StatusCodes.Status429TooManyRequests, detail);
+        StoreFault.Full => new(StatusCodes.Status507InsufficientStorage, "the registry is full: try again later"),
+        StoreFault.Busy => new(
+            StatusCodes.Status503ServiceUnavailable, "the registry is busy: try again", TimeSpan.FromSeconds(1)),
+        _ => new(
+            StatusCodes.Status503ServiceUnavailable,
+            "the registry's storage does not answer: try again later",
+            TimeSpan.FromSeconds(1)),
+    };
+
+    /// <summary>Writes the answer.</summary>
+    public async Task ExecuteAsync(HttpContext httpContext)
+    {
+        HttpResponse response = httpContext.Response;
+        byte[] body = ToJson();
+        response.StatusCode = status;
+        response.ContentType = "application/problem+json";
+        response.ContentLength = body.Length;
+        response.Headers.CacheControl = "no-store";
+        if (retryAfter is { } wait)
+        {
+            response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+        }
+
+        await response.Body.WriteAsync(body, httpContext.RequestAborted);
     }
 
-    /// <summary>Answers with a problem.</summary>
-    public static async Task WriteAsync(HttpContext context, int status, string detail)
+    private byte[] ToJson()
     {
         var body = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(body))
@@ -34,11 +58,6 @@ public static class Problem
             json.WriteEndObject();
         }
 
-        HttpResponse response = context.Response;
-        response.StatusCode = status;
-        response.ContentType = "application/problem+json";
-        response.ContentLength = body.WrittenCount;
-        response.Headers.CacheControl = "no-store";
-        await response.Body.WriteAsync(body.WrittenMemory, context.RequestAborted);
+        return body.WrittenSpan.ToArray();
     }
 }

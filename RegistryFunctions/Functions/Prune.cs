@@ -1,72 +1,56 @@
-using System.Globalization;
+using Microsoft.Azure.Functions.Worker;
+using RegistryFunctions.Settings;
 using RegistryFunctions.Storage;
 
 namespace RegistryFunctions.Functions;
 
-/// <summary>Drops bundles older than the retention. Called by a timer: the Functions host's or the process's own.</summary>
-public sealed partial class Prune(IBundleStore store, TimeSpan retention, TimeProvider time, ILogger<Prune> logger)
+/// <summary>Drops bundles older than the retention, at the times a timer says.</summary>
+public sealed partial class Prune(
+    IBundleStore store, ClockWatch clock, RegistryOptions options, TimeProvider time, ILogger<Prune> logger)
 {
-    // Where it is not known that the clock has leapt: fewer may well have come at one time, and so come due at one.
+    // Where it is not known that the clock has leapt: fewer may well have been published together and so come due together.
     private const int ManyBundles = 100;
 
-    private readonly ClockWatch _clock = new(time);
-
-    /// <summary>
-    /// Prunes once, or puts it off to the next time where the store can't do it now. Returns a line that says which.
-    /// </summary>
-    public async Task<string> RunAsync(CancellationToken cancellationToken)
+    /// <summary>Prunes once, or leaves it to the next time where the store can't do it now.</summary>
+    [Function(nameof(Prune))]
+    public async Task RunAsync(
+        [TimerTrigger($"%{PruneSchedule.Setting}%")] TimerInfo timer, CancellationToken cancellationToken)
     {
         DateTimeOffset now = time.GetUtcNow();
-        DateTimeOffset cutoff = now - retention;
+        DateTimeOffset cutoff = now - TimeSpan.FromDays(options.RetentionDays);
         try
         {
             await WarnIfClockMayBeWrongAsync(now, cutoff, cancellationToken);
             int dropped = await store.PruneAsync(cutoff, cancellationToken);
-            string done = string.Create(
-                CultureInfo.InvariantCulture, $"Pruned {dropped} bundles, those received before {cutoff:u} among them");
-            LogPruned(done);
-            return done;
+            LogPruned(dropped, cutoff);
         }
         catch (StoreException e)
         {
             LogPutOff(e.Fault, e.Message);
-            return $"Pruning is put off to the next time: {e.Fault}";
         }
-    }
-
-    /// <summary>
-    /// Answers the Functions host's call of a timer trigger. The host needs 200 and this JSON: with less, the
-    /// timer never fires again.
-    /// </summary>
-    public async Task InvokeAsync(HttpContext context)
-    {
-        // The line is digits, letters and a date: nothing in it needs escaping.
-        string line = await RunAsync(context.RequestAborted);
-        context.Response.ContentType = "application/json";
-        await context.Response.WriteAsync($$"""{"Outputs":{},"Logs":["{{line}}"],"ReturnValue":null}""");
     }
 
     // Dropping cannot be undone, and a clock that is ahead makes everything old.
     private async Task WarnIfClockMayBeWrongAsync(DateTimeOffset now, DateTimeOffset cutoff, CancellationToken cancellationToken)
     {
-        if (_clock.MayHaveLeapt())
+        if (clock.MayHaveLeapt())
         {
             (long due, bool isMost) = await store.CountReceivedBeforeAsync(cutoff, cancellationToken);
-            if (isMost && due >= (_clock.IsUnknown ? ManyBundles : 1))
+            if (isMost && due >= (clock.IsUnknown ? ManyBundles : 1))
             {
                 LogMostIsDue(now, due);
             }
         }
 
-        _clock.Trust();
+        clock.Trust();
     }
 
-    [LoggerMessage(10, LogLevel.Information, "{Line}")]
-    private partial void LogPruned(string line);
+    [LoggerMessage(10, LogLevel.Information, "Pruned {Dropped} bundles: those received before {Cutoff:u} and those beyond the limit of their device")]
+    private partial void LogPruned(int dropped, DateTimeOffset cutoff);
 
-    [LoggerMessage(11, LogLevel.Warning, "Pruning is put off to the next time: {Fault}. {Cause}")]
+    [LoggerMessage(11, LogLevel.Warning, "Could not prune, the next time will: {Fault}. {Cause}")]
     private partial void LogPutOff(StoreFault fault, string cause);
 
-    [LoggerMessage(13, LogLevel.Warning, "By the clock it is {Now:u}, and {Due} bundles, more than half of all, are older than the retention and are dropped now. After a long standstill or with a shorter retention that is right. If the clock is wrong: stop the registry, set the clock, and restore the database from a backup")]
+    [LoggerMessage(13, LogLevel.Warning, "By the clock it is {Now:u}, and {Due} bundles, more than half of all, are older than the retention and are dropped now. That is right after a long standstill or with a shorter retention. If the clock is wrong: stop the registry, set the clock, and restore the database from a backup")]
     private partial void LogMostIsDue(DateTimeOffset now, long due);
 }

@@ -1,55 +1,49 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Microsoft.Azure.Functions.Worker;
 using RegistryFunctions.Bundles;
 using RegistryFunctions.RateLimits;
+using RegistryFunctions.Settings;
 using RegistryFunctions.Storage;
 
 namespace RegistryFunctions.Functions;
 
 /// <summary>POST /v0/keypackage: parse, verify, store, and answer 204 once the bundle is durable.</summary>
-public sealed class Register(IBundleStore store, int maxBodyBytes, RateLimit<DeviceId>? deviceLimit)
+public sealed class Register(IBundleStore store, RateLimit<DeviceId> deviceLimit, RegistryOptions options)
 {
-    /// <summary>The route of the function.</summary>
-    public const string Route = "v0/keypackage";
-
     /// <summary>Answers one request.</summary>
-    public async Task InvokeAsync(HttpContext context)
+    [Function(nameof(Register))]
+    public async Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "v0/keypackage")] HttpRequest request)
     {
-        if (!IsJson(context.Request))
+        if (!IsJson(request))
         {
-            await Problem.WriteAsync(
-                context, StatusCodes.Status415UnsupportedMediaType, "content-type: must be application/json");
-            return;
+            return new Problem(StatusCodes.Status415UnsupportedMediaType, "content-type: must be application/json");
         }
 
-        (Submission? submission, int status, string? error) = await ReadAsync(context);
+        (Submission? submission, Problem? problem) = await ReadAsync(request);
         if (submission is null)
         {
-            await Problem.WriteAsync(context, status, error!);
-            return;
+            return problem!;
         }
 
         if (!VerifiedBundle.TryVerify(submission, out VerifiedBundle? bundle))
         {
-            await Problem.WriteAsync(
-                context, StatusCodes.Status400BadRequest, "signature: is not device_id's Ed25519 signature over payload");
-            return;
+            return new Problem(
+                StatusCodes.Status400BadRequest, "signature: is not device_id's Ed25519 signature over payload");
         }
 
-        switch (await store.PublishAsync(bundle, context.RequestAborted))
+        return await store.PublishAsync(bundle, request.HttpContext.RequestAborted) switch
         {
-            case PublishOutcome.Replayed:
-                await Problem.WriteAsync(
-                    context, StatusCodes.Status409Conflict, "payload: was accepted earlier and is current no more: publish a new payload");
-                break;
-            case PublishOutcome.TooMany:
-                await Problem.WriteTooManyAsync(
-                    context, deviceLimit!.RetryAfter, "too many new bundles of this device: wait and try again");
-                break;
-            default:
-                context.Response.StatusCode = StatusCodes.Status204NoContent;
-                break;
-        }
+            PublishOutcome.Replayed => new Problem(
+                StatusCodes.Status409Conflict,
+                "payload: was accepted earlier and is no longer current: publish a new payload"),
+            PublishOutcome.TooMany => new Problem(
+                StatusCodes.Status429TooManyRequests,
+                "too many new bundles of this device: wait and try again",
+                deviceLimit.RetryAfter),
+            _ => Empty.NoContent,
+        };
     }
 
     private static bool IsJson(HttpRequest request) => request.ContentType switch
@@ -58,30 +52,32 @@ public sealed class Register(IBundleStore store, int maxBodyBytes, RateLimit<Dev
         _ => request.HasJsonContentType(),
     };
 
-    private async ValueTask<(Submission?, int Status, string? Error)> ReadAsync(HttpContext context)
+    private async ValueTask<(Submission?, Problem?)> ReadAsync(HttpRequest request)
     {
-        if (context.Request.ContentLength > maxBodyBytes)
+        if (request.ContentLength > options.MaxBodyBytes)
         {
-            return TooLarge();
+            return (null, TooLarge());
         }
 
-        PipeReader body = context.Request.BodyReader;
+        PipeReader body = request.BodyReader;
         while (true)
         {
-            // Not with the request's token: the server itself ends the read of a client that has gone, and could not
-            // tidy up after one that was cancelled.
+            // Without the request's token: the server itself ends the read when the client has gone, and it could not clean up
+            // after a read that was cancelled.
             ReadResult read = await body.ReadAsync(CancellationToken.None);
-            if (read.Buffer.Length > maxBodyBytes)
+            if (read.Buffer.Length > options.MaxBodyBytes)
             {
                 body.AdvanceTo(read.Buffer.End);
-                return TooLarge();
+                return (null, TooLarge());
             }
 
             if (read.IsCompleted)
             {
-                bool parsed = TryParse(read.Buffer, out Submission? submission, out string? error);
+                (Submission?, Problem?) parsed = TryParse(read.Buffer, out Submission? submission, out string? error)
+                    ? (submission, null)
+                    : (null, new Problem(StatusCodes.Status400BadRequest, error!));
                 body.AdvanceTo(read.Buffer.End);
-                return parsed ? (submission, 0, null) : (null, StatusCodes.Status400BadRequest, error);
+                return parsed;
             }
 
             body.AdvanceTo(read.Buffer.Start, read.Buffer.End);
@@ -102,6 +98,6 @@ public sealed class Register(IBundleStore store, int maxBodyBytes, RateLimit<Dev
         return parsed;
     }
 
-    private (Submission?, int, string) TooLarge() =>
-        (null, StatusCodes.Status413PayloadTooLarge, $"body: must be at most {maxBodyBytes} bytes");
+    private Problem TooLarge() =>
+        new(StatusCodes.Status413PayloadTooLarge, $"body: must be at most {options.MaxBodyBytes} bytes");
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using Microsoft.Azure.Functions.Worker;
 using Microsoft.Extensions.Primitives;
 using Microsoft.Net.Http.Headers;
 using RegistryFunctions.Bundles;
@@ -9,36 +10,24 @@ namespace RegistryFunctions.Functions;
 /// <summary>GET and HEAD /v0/keypackage/{device_id}: the device's newest bundle, byte for byte as it was signed.</summary>
 public sealed class Retrieve(IBundleStore store)
 {
-    /// <summary>The route of the function.</summary>
-    public const string Route = "v0/keypackage/{device_id}";
-
     /// <summary>Answers one request.</summary>
-    public async Task InvokeAsync(HttpContext context)
+    [Function(nameof(Retrieve))]
+    public async Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "get", "head", Route = "v0/keypackage/{device_id}")] HttpRequest request)
     {
-        Bundle? bundle = DeviceId.TryParse(context.Request.RouteValues["device_id"] as string, out DeviceId device)
-            ? await store.FindNewestAsync(device, context.RequestAborted)
+        Bundle? bundle = DeviceId.TryParse(request.RouteValues["device_id"] as string, out DeviceId device)
+            ? await store.FindNewestAsync(device, request.HttpContext.RequestAborted)
             : null;
         if (bundle is null)
         {
-            await Problem.WriteAsync(
-                context, StatusCodes.Status404NotFound, "device_id: no bundle is registered under it");
-            return;
+            return new Problem(StatusCodes.Status404NotFound, "device_id: no bundle is registered under it");
         }
 
-        HttpResponse response = context.Response;
         string etag = EntityTag(bundle);
-        response.Headers.ETag = etag;
-        response.Headers.CacheControl = "no-cache";
-        if (Names(context.Request.Headers.IfNoneMatch, etag))
-        {
-            response.StatusCode = StatusCodes.Status304NotModified;
-            return;
-        }
-
-        response.ContentType = "application/json";
-        response.ContentLength = BundleJson.EncodedLength(bundle);
-        // The server flushes it with the end of the answer, which is cheaper than to flush here.
-        BundleJson.Write(bundle, response.BodyWriter);
+        IHeaderDictionary headers = request.HttpContext.Response.Headers;
+        headers.ETag = etag;
+        headers.CacheControl = "no-cache";
+        return Names(request.Headers.IfNoneMatch, etag) ? Empty.NotModified : new Found(bundle);
     }
 
     // The signature names the bundle: under one key, no two payloads that anyone can find share one.
@@ -54,5 +43,18 @@ public sealed class Retrieve(IBundleStore store)
 
         var current = EntityTagHeaderValue.Parse(etag);
         return tags.Any(tag => tag.Equals(EntityTagHeaderValue.Any) || tag.Compare(current, useStrongComparison: false));
+    }
+
+    private sealed class Found(Bundle bundle) : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext)
+        {
+            HttpResponse response = httpContext.Response;
+            response.ContentType = "application/json";
+            response.ContentLength = BundleJson.EncodedLength(bundle);
+            // The server flushes it with the end of the answer, which is cheaper than to flush here.
+            BundleJson.Write(bundle, response.BodyWriter);
+            return Task.CompletedTask;
+        }
     }
 }

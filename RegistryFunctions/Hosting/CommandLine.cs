@@ -1,5 +1,9 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Reflection;
 using RegistryFunctions.Commands;
+using RegistryFunctions.Settings;
 using RegistryFunctions.Storage;
 
 namespace RegistryFunctions.Hosting;
@@ -10,24 +14,17 @@ internal static class CommandLine
     // A command that is told to end does so at its next step; this bounds what it waits for the disk.
     private static readonly TimeSpan CommandTermination = TimeSpan.FromSeconds(10);
 
-    /// <summary>
-    /// Runs the command that is named; where none is, reads the settings and serves with them. What stops the start is one
-    /// line on standard error.
-    /// </summary>
-    public static async Task<int> RunAsync(string[] args, Func<RegistryOptions, FunctionsHost?, Task<int>> serve)
+    /// <summary>Runs the command that is named; where none is, reads the settings and serves with them.</summary>
+    /// <exception cref="SettingException">A setting makes no sense.</exception>
+    public static async Task<int> RunAsync(string[] args, Func<RegistryOptions, Task<int>> serve)
     {
         var root = new RootCommand("Serves an MLS KeyPackage registry: devices publish signed bundles, contacts fetch the newest.");
-        foreach (Setting setting in RegistryOptions.All)
+        foreach ((PropertyInfo property, SettingAttribute setting) in SettingsReader.All)
         {
-            root.Options.Add(setting.Flag);
+            root.Options.Add(FlagOf(property, setting));
         }
 
-        root.SetAction((flags, _) =>
-        {
-            IConfiguration environment = ReadEnvironment();
-            LogLevels.Check(environment);
-            return serve(RegistryOptions.Read(flags, environment), FunctionsHost.Detect(environment));
-        });
+        root.SetAction((parsed, _) => serve(SettingsReader.Read(ReadEnvironment(), FlagsIn(parsed))));
         root.Subcommands.Add(BackupCommand());
         root.Subcommands.Add(CheckCommand());
 
@@ -45,19 +42,40 @@ internal static class CommandLine
             EnableDefaultExceptionHandler = false,
             ProcessTerminationTimeout = parsed.CommandResult.Command == root ? null : CommandTermination,
         };
-        return await Refusal.GuardAsync(() => parsed.InvokeAsync(configuration));
+        return await parsed.InvokeAsync(configuration);
     }
+
+    private static Option<string?> FlagOf(PropertyInfo property, SettingAttribute setting)
+    {
+        object? defaultValue = property.GetValue(new RegistryOptions());
+        return new Option<string?>(setting.Flag)
+        {
+            // "--flag" alone is enough to say true.
+            Arity = defaultValue is bool ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne,
+            HelpName = setting.Argument,
+            Description = string.Create(
+                CultureInfo.InvariantCulture,
+                $"{setting.Description} [default: {(defaultValue is false ? "false" : defaultValue)}; variable: {SettingsReader.Variable(property.Name)}]"),
+        };
+    }
+
+    // By the name of the setting; those that were not given are not there.
+    private static Dictionary<string, string?> FlagsIn(ParseResult parsed) => SettingsReader.All
+        .Select(setting => (setting.Property.Name, Given: parsed.GetResult(setting.Setting.Flag) as OptionResult))
+        .Where(flag => flag.Given is { Implicit: false })
+        .ToDictionary(flag => flag.Name, flag => flag.Given!.Tokens is [{ } text, ..] ? text.Value : bool.TrueString)!;
 
     private static Command BackupCommand()
     {
         Argument<string> file = FileArgument("The backup, a file that does not exist yet");
+        (PropertyInfo property, SettingAttribute setting) = SettingsReader.All.Single(s => s.Property.Name == nameof(RegistryOptions.Db));
         var command = new Command("backup", "Copies the database to a new file while a server uses it.")
         {
             file,
-            RegistryOptions.DbFlag,
+            FlagOf(property, setting),
         };
         command.SetAction((parsed, cancellationToken) => RunAsync(() => Backup.Run(
-            RegistryOptions.ReadDb(parsed, ReadEnvironment()), parsed.GetRequiredValue(file), cancellationToken)));
+            SettingsReader.ReadDb(ReadEnvironment(), FlagsIn(parsed)), parsed.GetRequiredValue(file), cancellationToken)));
         return command;
     }
 
@@ -75,7 +93,7 @@ internal static class CommandLine
         var file = new Argument<string>("file") { Description = description };
         file.Validators.Add(given =>
         {
-            if (!RegistryOptions.IsPath(given.Tokens[0].Value))
+            if (!FilePathAttribute.IsPath(given.Tokens[0].Value))
             {
                 given.AddError($"file: must be the path of a file, not \"{given.Tokens[0].Value}\"");
             }

@@ -1,15 +1,21 @@
+using System.Runtime.InteropServices;
+
 namespace RegistryFunctions.Hosting;
 
 /// <summary>
-/// Stops the handler of a Functions host that has died without stopping it: nobody would forward requests to it any more, and
-/// the next host's handler would share the database with it. The kernel's own signal for this (PR_SET_PDEATHSIG) comes already
-/// when the thread of the host ends that started the process.
+/// Shuts the worker down when the Functions host has died without stopping it: the worker's own code only notices that nothing
+/// comes any more, and would keep the database open for ever.
 /// </summary>
+/// <remarks>
+/// On Unix an orphan gets another parent. The kernel's own signal for this (PR_SET_PDEATHSIG) comes already when the thread of
+/// the host ends that started the process. On Windows the host ends its workers by a job object.
+/// </remarks>
 internal sealed partial class HostWatch(
-    ParentProcess host, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<HostWatch> logger)
-    : BackgroundService
+    TimeProvider time, IHostApplicationLifetime lifetime, ILogger<HostWatch> logger) : BackgroundService
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+
+    private readonly int _host = GetParent();
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -17,7 +23,7 @@ internal sealed partial class HostWatch(
         using var timer = new PeriodicTimer(Interval, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            if (host.IsGone)
+            if (GetParent() != _host)
             {
                 LogGone(logger);
                 lifetime.StopApplication();
@@ -26,6 +32,12 @@ internal sealed partial class HostWatch(
         }
     }
 
-    [LoggerMessage(2, LogLevel.Warning, "The Functions host that started this process has ended: stopping")]
+    private static int GetParent() => OperatingSystem.IsWindows() ? 0 : GetParentProcessId();
+
+    // getppid(2)
+    [LibraryImport("libc", EntryPoint = "getppid")]
+    private static partial int GetParentProcessId();
+
+    [LoggerMessage(2, LogLevel.Warning, "The Functions host that started this process has ended: shutting down")]
     private static partial void LogGone(ILogger logger);
 }

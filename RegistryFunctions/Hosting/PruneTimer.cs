@@ -1,10 +1,12 @@
+using Microsoft.Azure.Functions.Worker;
 using RegistryFunctions.Functions;
+using RegistryFunctions.Settings;
 
 namespace RegistryFunctions.Hosting;
 
 /// <summary>The timer of the stand-alone server: prunes once at start and then at the interval.</summary>
 internal sealed partial class PruneTimer(
-    Prune prune, TimeSpan interval, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<PruneTimer> logger)
+    Prune prune, RegistryOptions options, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<PruneTimer> logger)
     : BackgroundService
 {
     /// <inheritdoc/>
@@ -17,16 +19,16 @@ internal sealed partial class PruneTimer(
             await started.Task.WaitAsync(stoppingToken);
         }
 
-        using var timer = new PeriodicTimer(interval, time);
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(options.PruneIntervalSecs), time);
         do
         {
             try
             {
-                await prune.RunAsync(stoppingToken);
+                await prune.RunAsync(new TimerInfo(), stoppingToken);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                // The next interval may do better. Let out, it would end the process in what looks like good order.
+                // The next interval may do better. Let out, it would end the process in what looks like an orderly way.
                 LogFailed(logger, e);
             }
         }

@@ -1,12 +1,10 @@
+using RegistryFunctions.Settings;
 using RegistryFunctions.Storage;
 
 namespace RegistryFunctions.Hosting;
 
-/// <summary>A setting makes no sense. The message is one line that names it.</summary>
-public sealed class SettingException(string message) : Exception(message);
-
 /// <summary>How a start ends that can't go on as asked: one line on standard error that says what to do.</summary>
-public static class Refusal
+internal static class Refusal
 {
     /// <summary>The exit code of a refused start.</summary>
     public const int ExitCode = 2;

@@ -2,15 +2,6 @@ using System.Threading.RateLimiting;
 
 namespace RegistryFunctions.RateLimits;
 
-/// <summary>Makes limits.</summary>
-public static class RateLimit
-{
-    /// <summary>A limit of <paramref name="allowance"/> times a period; none where that is 0.</summary>
-    public static RateLimit<TKey>? OrNone<TKey>(int allowance, TimeSpan period)
-        where TKey : notnull =>
-        allowance == 0 ? null : new RateLimit<TKey>(allowance, period);
-}
-
 /// <summary>
 /// Lets each key do something so many times a period: all at once, then evenly as time goes by. May be called at once from
 /// any thread.
@@ -26,7 +17,7 @@ public sealed class RateLimit<TKey>
     /// <summary>How many keys are remembered at most.</summary>
     public const int MaxKeys = 100_000;
 
-    private readonly TokenBucketRateLimiterOptions _bucket;
+    private readonly TokenBucketRateLimiterOptions? _bucket;
     private readonly Lock _lock = new();
 
     // Two generations: what was asked for lately, and what was before that. When the first is half of all, it becomes the
@@ -34,8 +25,14 @@ public sealed class RateLimit<TKey>
     private Dictionary<TKey, TokenBucketRateLimiter> _recent = [];
     private Dictionary<TKey, TokenBucketRateLimiter> _earlier = [];
 
-    internal RateLimit(int allowance, TimeSpan period)
+    /// <summary>A limit of <paramref name="allowance"/> times a period; none where that is 0.</summary>
+    public RateLimit(int allowance, TimeSpan period)
     {
+        if (allowance == 0)
+        {
+            return;
+        }
+
         RetryAfter = period / allowance;
         _bucket = new TokenBucketRateLimiterOptions
         {
@@ -47,7 +44,10 @@ public sealed class RateLimit<TKey>
         };
     }
 
-    /// <summary>How long who was refused must wait at most.</summary>
+    /// <summary>Whether there is a limit.</summary>
+    public bool IsOn => _bucket is not null;
+
+    /// <summary>How long at most a refused key has to wait.</summary>
     public TimeSpan RetryAfter { get; }
 
     /// <summary>How many keys are remembered.</summary>
@@ -65,13 +65,18 @@ public sealed class RateLimit<TKey>
     /// <summary>Whether the key may do it once more now, which is then counted.</summary>
     public bool TryTake(TKey key)
     {
-        TokenBucketRateLimiter bucket = BucketOf(key);
+        if (_bucket is null)
+        {
+            return true;
+        }
+
+        TokenBucketRateLimiter bucket = BucketOf(key, _bucket);
         bucket.TryReplenish();
         using RateLimitLease lease = bucket.AttemptAcquire();
         return lease.IsAcquired;
     }
 
-    private TokenBucketRateLimiter BucketOf(TKey key)
+    private TokenBucketRateLimiter BucketOf(TKey key, TokenBucketRateLimiterOptions options)
     {
         lock (_lock)
         {
@@ -82,7 +87,7 @@ public sealed class RateLimit<TKey>
 
             if (!_earlier.Remove(key, out bucket))
             {
-                bucket = new TokenBucketRateLimiter(_bucket);
+                bucket = new TokenBucketRateLimiter(options);
             }
 
             if (_recent.Count == MaxKeys / 2)

@@ -1,0 +1,115 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace RegistryFunctions.Tests.Support;
+
+/// <summary>The function app as a worker in a process of its own, with a Functions host played by the tests.</summary>
+internal sealed class WorkerProcess : IAsyncDisposable
+{
+    private const string WorkerLine = "worker: ";
+
+    private readonly bool _hasParent;
+
+    private WorkerProcess(FunctionsHost host, RegistryProcess process, bool hasParent)
+    {
+        Host = host;
+        Process = process;
+        _hasParent = hasParent;
+    }
+
+    /// <summary>The values of local.settings.sample.json, which Core Tools turn into environment variables.</summary>
+    public static IReadOnlyDictionary<string, string> SampleSettings { get; } = JsonSerializer
+        .Deserialize<JsonElement>(File.ReadAllBytes(Repository.File("local.settings.sample.json")))
+        .GetProperty("Values").EnumerateObject()
+        .ToDictionary(setting => setting.Name, setting => setting.Value.GetString()!);
+
+    public FunctionsHost Host { get; }
+
+    /// <summary>The worker, or the parent that it was given; the address is the host's for clients.</summary>
+    public RegistryProcess Process { get; }
+
+    /// <summary>Starts the app as worker.config.json says, in the app's folder, as the real host does.</summary>
+    /// <param name="settings">Win over the sample's. A relative Registry__Db lies in the app's folder.</param>
+    public static Task<WorkerProcess> StartAsync(params (string Name, string Value)[] settings) =>
+        StartAsync(withParent: false, settings);
+
+    /// <summary>
+    /// Starts a process that starts the worker, as the real host is one, prints its process id and waits for its end. Needs a shell.
+    /// </summary>
+    public static Task<WorkerProcess> StartWithParentAsync(params (string Name, string Value)[] settings) =>
+        StartAsync(withParent: true, settings);
+
+    /// <summary>Waits until requests are answered by the worker.</summary>
+    /// <exception cref="Exception">The worker has ended, with what it had to say, or could not load its functions.</exception>
+    public async Task ReadyAsync()
+    {
+        Task ready = Host.WorkerReadyAsync();
+        Task<int> exit = Process.ExitAsync();
+        if (await Task.WhenAny(ready, exit) == exit && exit.IsCompletedSuccessfully)
+        {
+            throw new InvalidOperationException($"The worker has ended with exit code {await exit}: {Process.Errors}");
+        }
+
+        await ready;
+    }
+
+    /// <summary>The id of the worker's own process.</summary>
+    public async Task<int> WorkerIdAsync()
+    {
+        if (!_hasParent)
+        {
+            return Process.Id;
+        }
+
+        await Process.PrintedAsync(WorkerLine);
+        return PrintedId()!.Value;
+    }
+
+    /// <summary>The host dies: the worker's parent is killed, and its connections break.</summary>
+    public async Task DieAsync()
+    {
+        Process.Kill();
+        await Host.AbortAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_hasParent && PrintedId() is { } worker)
+        {
+            // The parent's end would leave it, and its output open.
+            Shell.Run("kill", "-KILL", $"{worker}");
+        }
+
+        await Process.DisposeAsync();
+        await Host.DisposeAsync();
+    }
+
+    private static async Task<WorkerProcess> StartAsync(bool withParent, (string Name, string Value)[] settings)
+    {
+        FunctionsHost host = await FunctionsHost.ListenAsync();
+        JsonElement description = host.Read("worker.config.json").GetProperty("description");
+        string executable = description.GetProperty("defaultExecutablePath").GetString()!;
+        string worker = Path.Combine(FunctionsHost.App, description.GetProperty("defaultWorkerPath").GetString()!);
+        string[] arguments = [worker, .. host.WorkerArguments];
+        if (withParent)
+        {
+            arguments = ["-c", $"\"$0\" \"$@\" & echo \"{WorkerLine}$!\"; wait", executable, .. arguments];
+            executable = "/bin/sh";
+        }
+
+        var environment = new Dictionary<string, string>(host.WorkerEnvironment);
+        foreach ((string name, string value) in SampleSettings.Select(pair => (pair.Key, pair.Value)).Concat(settings))
+        {
+            environment[name] = value;
+        }
+
+        RegistryProcess process =
+            RegistryProcess.Start(executable, host.Url.Port, arguments, FunctionsHost.App, environment);
+        return new WorkerProcess(host, process, withParent);
+    }
+
+    private int? PrintedId() =>
+        Process.Output.Split('\n').FirstOrDefault(line => line.StartsWith(WorkerLine, StringComparison.Ordinal)) is { } line
+            ? int.Parse(line.AsSpan(WorkerLine.Length), NumberStyles.None, CultureInfo.InvariantCulture)
+            : null;
+}

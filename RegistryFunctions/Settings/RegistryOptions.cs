@@ -1,0 +1,69 @@
+using Microsoft.Extensions.Options;
+
+namespace RegistryFunctions.Settings;
+
+/// <summary>
+/// What an operator can set: here is the name, the default, the flag, its help and the valid values of each setting, and nowhere
+/// else. <see cref="SettingsReader"/> fills it.
+/// </summary>
+public sealed class RegistryOptions
+{
+    /// <summary>Where to serve when stand-alone.</summary>
+    [EndPoint("--bind", "Address to serve on when stand-alone; port 0 takes a free one")]
+    public string Bind { get; set; } = "0.0.0.0:8080";
+
+    /// <summary>Path of the SQLite file.</summary>
+    [FilePath("--db", "SQLite file, on a local disk; the server creates it with its folders where missing")]
+    public string Db { get; set; } = "keypackage-registry.db";
+
+    /// <summary>How many bundles a device may hold.</summary>
+    [WholeNumber("--max-per-identity", "Bundles kept per device", 1, 1_000)]
+    public int MaxPerIdentity { get; set; } = 5;
+
+    /// <summary>Days a bundle is kept.</summary>
+    [WholeNumber("--retention-days", "Days a bundle is kept", 1, 36_500)]
+    public int RetentionDays { get; set; } = 30;
+
+    /// <summary>Seconds between prunes when stand-alone.</summary>
+    [WholeNumber("--prune-interval-secs", "Seconds between prunes when stand-alone", 1, 4_000_000)]
+    public int PruneIntervalSecs { get; set; } = 3_600;
+
+    /// <summary>Days after its acceptance that a superseded payload is refused; 0 for not at all.</summary>
+    [WholeNumber(
+        "--replay-window-days", "Days after its acceptance that a superseded payload is refused; 0 for not at all", 0, 36_500)]
+    public int ReplayWindowDays { get; set; } = 90;
+
+    /// <summary>Largest request body accepted, in bytes.</summary>
+    [WholeNumber("--max-body-bytes", "Largest request body accepted, in bytes", 1_024, 64 * 1024 * 1024)]
+    public int MaxBodyBytes { get; set; } = 64 * 1024;
+
+    /// <summary>Connections served at once when stand-alone.</summary>
+    [WholeNumber("--max-connections", "Connections served at once when stand-alone; extra ones are closed", 1, 10_000_000)]
+    public int MaxConnections { get; set; } = 20_000;
+
+    /// <summary>Largest size of the SQLite file, in bytes; 0 for no limit.</summary>
+    [WholeNumber(
+        "--max-db-bytes", "Largest size of the SQLite file, in bytes; 0 for no limit but the disk's", 1024 * 1024, 1L << 43, orZero: true)]
+    public long MaxDbBytes { get; set; }
+
+    /// <summary>Whether the signature of every fetched bundle is verified.</summary>
+    [Switch("--verify-on-read", "Verify the signature of every bundle that is fetched, not its checksum alone")]
+    public bool VerifyOnRead { get; set; }
+
+    /// <summary>Requests a minute from one client address; 0 for no limit.</summary>
+    [WholeNumber(
+        "--max-requests-per-minute", "Requests a minute from one client address, of IPv6 from one /64; 0 for no limit", 0, 1_000_000)]
+    public int MaxRequestsPerMinute { get; set; }
+
+    /// <summary>New bundles an hour of one device; 0 for no limit.</summary>
+    [WholeNumber("--max-publishes-per-hour", "New bundles an hour of one device; 0 for no limit", 0, 1_000_000)]
+    public int MaxPublishesPerHour { get; set; }
+
+    /// <summary>Proxies whose X-Forwarded-For tells the client's address.</summary>
+    [Networks("--trusted-proxies", "Proxies whose X-Forwarded-For tells the client's address")]
+    public string TrustedProxies { get; set; } = NetworksAttribute.None;
+}
+
+/// <summary>Holds each value against the attribute of its property.</summary>
+[OptionsValidator]
+internal sealed partial class RegistryOptionsValidator : IValidateOptions<RegistryOptions>;

@@ -1,0 +1,108 @@
+using System.ComponentModel.DataAnnotations;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+
+namespace RegistryFunctions.Settings;
+
+/// <summary>Makes a property a setting: the flag that sets it, what the help says of it, and which values it takes.</summary>
+/// <param name="flag">The flag, such as <c>--db</c>.</param>
+/// <param name="argument">What the help calls the value.</param>
+/// <param name="description">What it sets.</param>
+/// <param name="must">What a value must be, as a refusal says it.</param>
+[AttributeUsage(AttributeTargets.Property)]
+internal abstract class SettingAttribute(string flag, string argument, string description, string must) : ValidationAttribute
+{
+    public string Flag => flag;
+
+    public string Argument => argument;
+
+    public string Description => description;
+
+    /// <summary>Why a text is refused.</summary>
+    public string Refuse(object? value) => string.Create(CultureInfo.InvariantCulture, $"must be {must}, not \"{value}\"");
+
+    /// <inheritdoc/>
+    protected override ValidationResult? IsValid(object? value, ValidationContext validationContext) =>
+        IsValid(value) ? ValidationResult.Success : new ValidationResult(Refuse(value), [validationContext.MemberName!]);
+}
+
+/// <summary>A whole number, or 0 below the least where <paramref name="orZero"/> says so.</summary>
+internal sealed class WholeNumberAttribute(string flag, string description, long least, long most, bool orZero = false)
+    : SettingAttribute(
+        flag, "n", description,
+        orZero ? $"0 or a whole number from {least}" : $"a whole number from {least} to {most}")
+{
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) =>
+        Convert.ToInt64(value, CultureInfo.InvariantCulture) is long number
+        && ((number >= least && number <= most) || (orZero && number == 0));
+}
+
+/// <summary>True or false; the flag alone says true.</summary>
+internal sealed class SwitchAttribute(string flag, string description)
+    : SettingAttribute(flag, "true|false", description, "true or false")
+{
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => value is bool;
+}
+
+/// <summary>The path of a file.</summary>
+internal sealed class FilePathAttribute(string flag, string description)
+    : SettingAttribute(flag, "path", description, "the path of a file")
+{
+    /// <summary>Whether the text can be the path of a file.</summary>
+    public static bool IsPath(string? text) => !string.IsNullOrWhiteSpace(text) && !text.Contains('\0');
+
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => IsPath(value as string);
+}
+
+/// <summary>An IP address and a port.</summary>
+internal sealed class EndPointAttribute(string flag, string description)
+    : SettingAttribute(flag, "addr:port", description, "an IP address and a port, such as 127.0.0.1:8080 or [::]:8080")
+{
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) =>
+        // IPEndPoint takes an address without a port too; here the port must be said.
+        value is string text
+        && IPEndPoint.TryParse(text, out IPEndPoint? endPoint)
+        && text.EndsWith(string.Create(CultureInfo.InvariantCulture, $":{endPoint.Port}"), StringComparison.Ordinal)
+        && (endPoint.AddressFamily == AddressFamily.InterNetwork || text.StartsWith('['));
+}
+
+/// <summary>Addresses and networks with commas between them, or <see cref="None"/>.</summary>
+internal sealed class NetworksAttribute(string flag, string description)
+    : SettingAttribute(
+        flag, "addr[/prefix],...", description,
+        $"{None}, or addresses and networks with commas between them, such as 127.0.0.1,10.1.0.0/16")
+{
+    public const string None = "none";
+
+    /// <summary>The networks that the text names, an address alone being a network of one; null where it is no such list.</summary>
+    public static IReadOnlyList<IPNetwork>? Parse(string text)
+    {
+        var networks = new List<IPNetwork>();
+        foreach (string item in text == None ? [] : text.Split(',', StringSplitOptions.TrimEntries))
+        {
+            // Not "10", which is another way to write 0.0.0.10.
+            if (IPAddress.TryParse(item, out IPAddress? address) && (item == address.ToString() || item.Contains(':')))
+            {
+                networks.Add(new IPNetwork(address, address.AddressFamily == AddressFamily.InterNetwork ? 32 : 128));
+            }
+            else if (IPNetwork.TryParse(item, out IPNetwork network))
+            {
+                networks.Add(network);
+            }
+            else
+            {
+                return null;
+            }
+        }
+
+        return networks;
+    }
+
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => value is string text && Parse(text) is not null;
+}

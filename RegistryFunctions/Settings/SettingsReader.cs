@@ -1,0 +1,116 @@
+using System.Globalization;
+using System.Reflection;
+using Microsoft.Extensions.Options;
+
+namespace RegistryFunctions.Settings;
+
+/// <summary>A setting makes no sense. The message is one line that names it.</summary>
+public sealed class SettingException(string message) : Exception(message);
+
+/// <summary>Reads the settings: a flag wins over an environment variable, a variable over the default.</summary>
+internal static class SettingsReader
+{
+    /// <summary>Environment variables of the registry begin with this and two underscores.</summary>
+    public const string Section = "Registry";
+
+    /// <summary>Every setting: a property of <see cref="RegistryOptions"/> and its attribute.</summary>
+    public static IReadOnlyList<(PropertyInfo Property, SettingAttribute Setting)> All { get; } =
+    [
+        .. from property in typeof(RegistryOptions).GetProperties()
+           let setting = property.GetCustomAttribute<SettingAttribute>()
+           where setting is not null
+           select (property, setting),
+    ];
+
+    /// <summary>The environment variable of a setting.</summary>
+    public static string Variable(string name) => $"{Section}__{name}";
+
+    /// <summary>Reads all settings, and checks the log levels, which are the framework's.</summary>
+    /// <param name="configuration">Has the environment variables.</param>
+    /// <param name="flags">What flags say, by the name of the setting.</param>
+    /// <exception cref="SettingException">A value makes no sense, or a variable names no setting.</exception>
+    public static RegistryOptions Read(IConfiguration configuration, IReadOnlyDictionary<string, string?>? flags = null)
+    {
+        CheckLogLevels(configuration);
+        return Read(configuration, flags ?? new Dictionary<string, string?>(), All);
+    }
+
+    /// <summary>Reads the path of the SQLite file alone; what else is set need not make sense.</summary>
+    /// <exception cref="SettingException">It is no path, or a variable names no setting.</exception>
+    public static string ReadDb(IConfiguration configuration, IReadOnlyDictionary<string, string?> flags) =>
+        Read(configuration, flags, [All.Single(setting => setting.Property.Name == nameof(RegistryOptions.Db))]).Db;
+
+    private static RegistryOptions Read(
+        IConfiguration configuration,
+        IReadOnlyDictionary<string, string?> flags,
+        IReadOnlyList<(PropertyInfo Property, SettingAttribute Setting)> wanted)
+    {
+        RefuseUnknown(configuration.GetSection(Section));
+        var texts = new Dictionary<string, string?>();
+        foreach ((PropertyInfo property, SettingAttribute setting) in wanted)
+        {
+            string? text = flags.TryGetValue(property.Name, out string? given) ? given : configuration[$"{Section}:{property.Name}"];
+            if (text is null)
+            {
+                continue;
+            }
+
+            // What the binder can't convert it throws at a developer, not at an operator.
+            if (!IsOfType(property.PropertyType, text))
+            {
+                throw new SettingException($"{Source(property.Name)}: {setting.Refuse(text)}");
+            }
+
+            texts.Add(property.Name, text);
+        }
+
+        var options = new RegistryOptions();
+        new ConfigurationBuilder().AddInMemoryCollection(texts).Build().Bind(options);
+        ValidateOptionsResult result = new RegistryOptionsValidator().Validate(name: null, options);
+        if (result.Failed)
+        {
+            // "Db: must be …"
+            string[] failure = result.Failures.First().Split(": ", 2);
+            throw new SettingException($"{Source(failure[0])}: {failure[1]}");
+        }
+
+        return options;
+
+        string Source(string name) => flags.ContainsKey(name)
+            ? All.Single(setting => setting.Property.Name == name).Setting.Flag
+            : Variable(name);
+    }
+
+    private static bool IsOfType(Type type, string text) =>
+        type == typeof(int) ? int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _)
+        : type == typeof(long) ? long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _)
+        : type != typeof(bool) || bool.TryParse(text, out _);
+
+    // A misspelt variable would silently leave a setting at its default.
+    private static void RefuseUnknown(IConfigurationSection settings)
+    {
+        foreach (IConfigurationSection set in settings.GetChildren())
+        {
+            bool isKnown = All.Any(setting => setting.Property.Name.Equals(set.Key, StringComparison.OrdinalIgnoreCase));
+            if (!isKnown || set.GetChildren().Any())
+            {
+                string unknown = isKnown ? $"{set.Key}__{set.GetChildren().First().Key}" : set.Key;
+                throw new SettingException(
+                    $"{Variable(unknown)}: is no setting; there are {string.Join(", ", All.Select(s => Variable(s.Property.Name)))}");
+            }
+        }
+    }
+
+    private static void CheckLogLevels(IConfiguration configuration)
+    {
+        string[] known = Enum.GetNames<LogLevel>();
+        foreach (IConfigurationSection level in configuration.GetSection("Logging:LogLevel").GetChildren())
+        {
+            if (!known.Contains(level.Value, StringComparer.OrdinalIgnoreCase))
+            {
+                throw new SettingException(
+                    $"Logging__LogLevel__{level.Key}: must be one of {string.Join(", ", known)}, not \"{level.Value}\"");
+            }
+        }
+    }
+}
