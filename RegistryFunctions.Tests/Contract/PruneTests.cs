@@ -9,7 +9,12 @@ public abstract class PruneTests(Way way) : IAsyncLifetime
     private readonly Device _device = new();
     private HostedRegistry _server = null!;
 
-    public async ValueTask InitializeAsync() => _server = await HostedRegistry.StartAsync(way);
+    public async ValueTask InitializeAsync()
+    {
+        _server = await HostedRegistry.StartAsync(way);
+        // From now on it knows how the clock runs.
+        await _server.PruneAsync();
+    }
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 

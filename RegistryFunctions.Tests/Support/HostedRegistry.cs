@@ -2,6 +2,8 @@ using System.Net;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Azure.Functions.Worker;
+using Microsoft.Azure.Functions.Worker.Core.FunctionMetadata;
+using Microsoft.Azure.Functions.Worker.Invocation;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -117,7 +119,11 @@ internal sealed class HostedRegistry : RegistryServer
     private async Task StartWorkerAsync()
     {
         _functionsHost = await FunctionsHost.ListenAsync(FunctionsHost.BuiltApp);
-        _app = Worker.Build([.. _functionsHost.WorkerArguments], Time, Configure);
+        // What a worker in a process of its own has from its arguments and its environment.
+        IEnumerable<KeyValuePair<string, string?>> settings =
+            [.. _functionsHost.WorkerConfiguration, .. SettingsForConfiguration(), new("PruneSchedule", "0 0 * * * *")];
+        _app = Worker.Build(
+            [.. _functionsHost.WorkerArguments, .. settings.Select(setting => $"--{setting.Key}={setting.Value}")], Time, Configure);
         await _app.StartAsync();
         await _functionsHost.WorkerReadyAsync();
     }
@@ -129,9 +135,9 @@ internal sealed class HostedRegistry : RegistryServer
     {
         if (_functionsHost is not null)
         {
-            // The worker itself looks at the arguments of the process, which are the tests'.
-            builder.Configuration.AddInMemoryCollection(_functionsHost.WorkerConfiguration);
-            builder.Configuration.AddInMemoryCollection([new("PruneSchedule", "0 0 * * * *"), .. SettingsForConfiguration()]);
+            // Generated with the app. The worker looks for it in the assembly that a process starts with.
+            builder.Services.AddSingleton<IFunctionMetadataProvider, GeneratedFunctionMetadataProvider>();
+            builder.Services.AddSingleton<IFunctionExecutor, DirectFunctionExecutor>();
             // It takes one port for the life of a process; tests have many workers in one.
             int port = RegistryProcess.FreePort();
             builder.Services.PostConfigure<WorkerOptions>(worker => worker.Capabilities["HttpUri"] = $"http://127.0.0.1:{port}/");

@@ -42,7 +42,7 @@ public sealed class Health(StoreProbe probe)
             response.ContentType = "application/json";
             response.ContentLength = json.Length;
             response.Headers.CacheControl = "no-store";
-            await response.Body.WriteAsync(Encoding.ASCII.GetBytes(json), httpContext.RequestAborted);
+            await response.Body.WriteAsync(Encoding.ASCII.GetBytes(json), CancellationToken.None);
         }
     }
 }

@@ -41,7 +41,8 @@ public sealed class Problem(int status, string detail, TimeSpan? retryAfter = nu
             response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         }
 
-        await response.Body.WriteAsync(body, httpContext.RequestAborted);
+        // Without the request's token: that a client has gone is no error here.
+        await response.Body.WriteAsync(body, CancellationToken.None);
     }
 
     private byte[] ToJson()

@@ -14,6 +14,8 @@ internal static partial class Logs
         ("Microsoft.AspNetCore.Server.Kestrel", LogLevel.Critical),
         // Silent, it makes no trace activity for every request, which nothing here would read.
         ("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None),
+        // That an invocation has failed, which the host logs too: anyone could fill the log by leaving early.
+        ("Microsoft.Azure.Functions.Worker.FunctionsApplication", LogLevel.None),
         // A start that fails is reported as one line, not thrice.
         ("Microsoft.Extensions.Hosting", LogLevel.None),
     ];

@@ -48,11 +48,11 @@ internal static class Worker
         // Not the worker's own way, through the host: that drops what is logged outside of an invocation, such as by the
         // store's writer. The host logs what it reads on the console.
         builder.Logging.ClearProviders().AddConsoleForHost();
-        configure?.Invoke(builder);
         PruneSchedule.Check(builder.Configuration);
         RegistryOptions options = SettingsReader.Read(builder.Configuration);
         DataFolder.RefuseProgramFolder(options.Db);
         builder.Services.AddRegistry(options, time);
+        configure?.Invoke(builder);
 
         IHost host = builder.Build();
         // Opened now, so that a database that can't be used stops the start.

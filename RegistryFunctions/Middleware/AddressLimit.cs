@@ -62,6 +62,12 @@ public sealed class AddressLimit : IFunctionsWorkerMiddleware
             return null;
         }
 
+        if (context.Connection.RemoteIpAddress is { } peer && IPAddress.IsLoopback(peer))
+        {
+            // This machine, by whichever of its addresses. A Functions host calls its worker at "localhost".
+            context.Connection.RemoteIpAddress = IPAddress.Loopback;
+        }
+
         _forwarded?.ApplyForwarders(context);
         var client = new ClientNetwork(context.Connection.RemoteIpAddress ?? IPAddress.None);
         return _limit.TryTake(client)

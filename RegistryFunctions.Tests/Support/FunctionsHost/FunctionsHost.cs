@@ -185,11 +185,10 @@ internal sealed class FunctionsHost : IAsyncDisposable
 
     private WebApplication BuildForClients()
     {
+        string routePrefix = Read("host.json").GetProperty("extensions").GetProperty("http").GetProperty("routePrefix").GetString()!;
         WebApplicationBuilder builder = CreateBuilder(HttpProtocols.Http1);
         builder.Services.AddHttpForwarder();
-        builder.Services.AddSingleton(services => new HttpTriggers(
-            services.GetRequiredService<IHttpForwarder>(),
-            Read("host.json").GetProperty("extensions").GetProperty("http").GetProperty("routePrefix").GetString()!));
+        builder.Services.AddSingleton(services => new HttpTriggers(services.GetRequiredService<IHttpForwarder>(), routePrefix));
         WebApplication app = builder.Build();
         app.Run(AnswerAsync);
         return app;

@@ -54,7 +54,9 @@ internal sealed class HttpTriggers(IHttpForwarder forwarder, string routePrefix)
         context.Request.Headers.TryAdd(InvocationHeader, id);
         string to = worker.HttpUri?.ToString()
             ?? throw new InvalidOperationException("The worker takes no HTTP requests: it has told no HttpUri.");
-        Task<ForwarderError> forwarding = forwarder.SendAsync(context, to, _worker, Forwarding).AsTask();
+        // With the headers as they came: the real host adds no X-Forwarded-For, as this forwarder would by default.
+        Task<ForwarderError> forwarding =
+            forwarder.SendAsync(context, to, _worker, Forwarding, HttpTransformer.Empty).AsTask();
         Task<InvocationOutcome> invocation =
             worker.InvokeAsync(id, function, new TypedData { Http = new RpcHttp() }, context.RequestAborted);
         // Both, whatever becomes of the one: the forwarding uses the context to its end.

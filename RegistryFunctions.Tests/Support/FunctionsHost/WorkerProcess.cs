@@ -45,7 +45,7 @@ internal sealed class WorkerProcess : IAsyncDisposable
     {
         Task ready = Host.WorkerReadyAsync();
         Task<int> exit = Process.ExitAsync();
-        if (await Task.WhenAny(ready, exit) == exit && exit.IsCompletedSuccessfully)
+        if (await Task.WhenAny(ready, exit) == exit || ready.Exception?.InnerException is IOException)
         {
             throw new InvalidOperationException($"The worker has ended with exit code {await exit}: {Process.Errors}");
         }
