@@ -2,7 +2,8 @@ using RegistryFunctions.Tests.Support;
 
 namespace RegistryFunctions.Tests.Hosting;
 
-public sealed class CrashTests : IDisposable
+/// <summary>kill -9 while clients publish.</summary>
+public abstract class CrashTests(Way way) : IDisposable
 {
     private readonly TestFolder _folder = new();
 
@@ -15,27 +16,20 @@ public sealed class CrashTests : IDisposable
         var clients = new PublishingClients(16);
         for (int round = 0; round < 5; round++)
         {
-            await using RegistryProcess server = RegistryProcess.StartAlone(db);
-            await server.ReadyAsync();
-            await clients.AssertServedAsync(server);
-            int before = clients.Acknowledged;
-            Task load = clients.PublishUntilTheEndAsync(server);
-            while (clients.Acknowledged < before + 300)
-            {
-                // Clients that end before the kill have found something wrong.
-                Assert.False(load.IsCompleted, $"{load.Exception} {server.Errors}");
-                await Task.Delay(1);
-            }
-
-            server.Kill();
+            await using RunningRegistry registry = await RunningRegistry.StartAsync(way, db);
+            await clients.AssertServedAsync(registry.Process);
+            Task load = await clients.PublishAsync(registry.Process, atLeast: 300);
+            await registry.KillAsync();
             await load;
-            Assert.NotEqual(0, await server.ExitAsync());
         }
 
-        await using RegistryProcess last = RegistryProcess.StartAlone(db);
-        await last.ReadyAsync();
-        await clients.AssertServedAsync(last);
+        await using RunningRegistry last = await RunningRegistry.StartAsync(way, db);
+        await clients.AssertServedAsync(last.Process);
         using var database = new Database(db);
         Assert.Equal("ok", database.Scalar<string>("PRAGMA integrity_check"));
     }
+
+    public sealed class StandAlone() : CrashTests(Way.StandAlone);
+
+    public sealed class ThroughTheWorker() : CrashTests(Way.Worker);
 }

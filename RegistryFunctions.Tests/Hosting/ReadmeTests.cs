@@ -13,17 +13,23 @@ public sealed class ReadmeTests : IDisposable
     [Fact]
     public async Task The_smoke_test_of_the_README_passes()
     {
+        await using RegistryProcess server = RegistryProcess.StartAlone(_folder.File("registry.db"));
+        await server.ReadyAsync();
+        await RunSmokeTestAsync(server.Url);
+    }
+
+    /// <summary>Runs what the README tells people to type, against a registry.</summary>
+    internal static async Task RunSmokeTestAsync(Uri url)
+    {
         Assert.SkipUnless(
             OperatingSystem.IsLinux() && File.Exists("/usr/bin/openssl") && File.Exists("/usr/bin/curl"),
             "needs Linux with openssl and curl");
-        await using RegistryProcess server = RegistryProcess.StartAlone(_folder.File("registry.db"));
-        await server.ReadyAsync();
         var start = new ProcessStartInfo("bash", ["-euo", "pipefail", "-c", BlockUnder("## Check that it works")])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        start.Environment["url"] = server.Url.ToString().TrimEnd('/');
+        start.Environment["url"] = url.ToString().TrimEnd('/');
         using Process client = Process.Start(start)!;
         Task<string> errors = client.StandardError.ReadToEndAsync();
         string output = await client.StandardOutput.ReadToEndAsync();

@@ -169,7 +169,7 @@ public sealed class StandAloneTests : IDisposable
             port,
             ["--bind", $"127.0.0.1:{port}", "--db", _folder.File("quiet.db")],
             environment: new Dictionary<string, string> { ["Logging__LogLevel__Default"] = "Warning" });
-        await server.ReadyAsync();
+        await server.ReadyAsync(isQuiet: true);
         server.Terminate();
         Assert.Equal(0, await server.ExitAsync());
         Assert.Empty(server.Output);

@@ -109,7 +109,7 @@ internal sealed class HostedRegistry : RegistryServer
     private async Task StartAloneAsync()
     {
         IConfiguration settings = new ConfigurationBuilder()
-            .AddInMemoryCollection([new("Registry:Bind", "127.0.0.1:0"), .. SettingsForConfiguration()])
+            .AddInMemoryCollection(SettingsForConfiguration())
             .Build();
         _app = StandAlone.Build(SettingsReader.Read(settings), Time, Configure);
         await _app.StartAsync();

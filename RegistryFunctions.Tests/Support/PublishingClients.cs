@@ -18,7 +18,25 @@ internal sealed class PublishingClients(int count)
     private int _acknowledged;
 
     /// <summary>How many publishes were answered with 204.</summary>
-    public int Acknowledged => _acknowledged;
+    public int Acknowledged => Volatile.Read(ref _acknowledged);
+
+    /// <summary>
+    /// Begins to publish, and returns once so many more publishes were answered. The task returned ends when the server does; with
+    /// an exception where anything else goes wrong.
+    /// </summary>
+    public async Task<Task> PublishAsync(RegistryProcess server, int atLeast)
+    {
+        int enough = Acknowledged + atLeast;
+        Task load = PublishUntilTheEndAsync(server);
+        while (Acknowledged < enough)
+        {
+            // Clients that end before the server have found something wrong.
+            Assert.False(load.IsCompleted, $"{load.Exception} {server.Errors}");
+            await Task.Delay(1);
+        }
+
+        return load;
+    }
 
     /// <summary>Publishes until the connection breaks; ends with an exception where anything else goes wrong.</summary>
     public Task PublishUntilTheEndAsync(RegistryProcess server) =>
@@ -69,6 +87,11 @@ internal sealed class PublishingClients(int count)
         {
             int number = ++_sent;
             using HttpResponseMessage response = await server.PublishAsync(_device, BitConverter.GetBytes(number));
+            if (response is { StatusCode: HttpStatusCode.InternalServerError, Content.Headers.ContentLength: 0 })
+            {
+                throw new HttpRequestException("A Functions host that has lost its worker answers by itself.");
+            }
+
             Assert.True(HttpStatusCode.NoContent == response.StatusCode, $"{response.StatusCode}: {server.Errors}");
             _acknowledged = number;
         }

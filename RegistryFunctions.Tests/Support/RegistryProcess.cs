@@ -78,8 +78,11 @@ internal sealed class RegistryProcess : IAsyncDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    /// <summary>Polls GET / as the Functions host does: any HTTP answer means ready.</summary>
-    public async Task ReadyAsync()
+    /// <summary>
+    /// Waits until a stand-alone server answers, and has pruned as it does at its start. With a log level above Information it does
+    /// not say so.
+    /// </summary>
+    public async Task ReadyAsync(bool isQuiet = false)
     {
         var patience = Stopwatch.StartNew();
         while (true)
@@ -87,20 +90,25 @@ internal sealed class RegistryProcess : IAsyncDisposable
             try
             {
                 using HttpResponseMessage response = await Http.GetAsync(Url);
-                return;
+                break;
             }
             catch (HttpRequestException) when (!_process.HasExited && patience.Elapsed < TimeSpan.FromSeconds(30))
             {
                 await Task.Delay(10);
             }
         }
+
+        if (!isQuiet)
+        {
+            await PrintedAsync("prune", StringComparison.OrdinalIgnoreCase);
+        }
     }
 
     /// <summary>Waits for a line on standard output.</summary>
-    public async Task PrintedAsync(string text)
+    public async Task PrintedAsync(string text, StringComparison comparison = StringComparison.Ordinal)
     {
         var patience = Stopwatch.StartNew();
-        while (!Output.Contains(text, StringComparison.Ordinal))
+        while (!Output.Contains(text, comparison))
         {
             Assert.True(patience.Elapsed < TimeSpan.FromSeconds(30), $"\"{text}\" is not in: {Output}");
             await Task.Delay(10);

@@ -16,7 +16,11 @@ internal abstract class RegistryServer : IAsyncDisposable
     /// <param name="settings">By their names in RegistryOptions.</param>
     protected RegistryServer((string Name, string Value)[] settings)
     {
-        Settings = new Dictionary<string, string> { ["Db"] = _folder.File("registry.db") };
+        Settings = new Dictionary<string, string>
+        {
+            ["Bind"] = "127.0.0.1:0",
+            ["Db"] = _folder.File("registry.db"),
+        };
         foreach ((string name, string value) in settings)
         {
             Settings[name] = value;

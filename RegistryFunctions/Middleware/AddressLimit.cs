@@ -62,9 +62,9 @@ public sealed class AddressLimit : IFunctionsWorkerMiddleware
             return null;
         }
 
-        if (context.Connection.RemoteIpAddress is { } peer && IPAddress.IsLoopback(peer))
+        if (IPAddress.IPv6Loopback.Equals(context.Connection.RemoteIpAddress))
         {
-            // This machine, by whichever of its addresses. A Functions host calls its worker at "localhost".
+            // A Functions host calls its worker at "localhost", which is the one or the other: both are this machine.
             context.Connection.RemoteIpAddress = IPAddress.Loopback;
         }
 

@@ -29,14 +29,14 @@ internal sealed class WorkerProcess : IAsyncDisposable
     public RegistryProcess Process { get; }
 
     /// <summary>Starts the app as worker.config.json says, in the app's folder, as the real host does.</summary>
-    /// <param name="settings">Win over the sample's. A relative Registry__Db lies in the app's folder.</param>
-    public static Task<WorkerProcess> StartAsync(params (string Name, string Value)[] settings) =>
+    /// <param name="settings">Win over the sample's; null for none. A relative Registry__Db lies in the app's folder.</param>
+    public static Task<WorkerProcess> StartAsync(params (string Name, string? Value)[] settings) =>
         StartAsync(withParent: false, settings);
 
     /// <summary>
     /// Starts a process that starts the worker, as the real host is one, prints its process id and waits for its end. Needs a shell.
     /// </summary>
-    public static Task<WorkerProcess> StartWithParentAsync(params (string Name, string Value)[] settings) =>
+    public static Task<WorkerProcess> StartWithParentAsync(params (string Name, string? Value)[] settings) =>
         StartAsync(withParent: true, settings);
 
     /// <summary>Waits until requests are answered by the worker.</summary>
@@ -84,7 +84,7 @@ internal sealed class WorkerProcess : IAsyncDisposable
         await Host.DisposeAsync();
     }
 
-    private static async Task<WorkerProcess> StartAsync(bool withParent, (string Name, string Value)[] settings)
+    private static async Task<WorkerProcess> StartAsync(bool withParent, (string Name, string? Value)[] settings)
     {
         FunctionsHost host = await FunctionsHost.ListenAsync();
         JsonElement description = host.Read("worker.config.json").GetProperty("description");
@@ -98,9 +98,13 @@ internal sealed class WorkerProcess : IAsyncDisposable
         }
 
         var environment = new Dictionary<string, string>(host.WorkerEnvironment);
-        foreach ((string name, string value) in SampleSettings.Select(pair => (pair.Key, pair.Value)).Concat(settings))
+        foreach ((string name, string? value) in SampleSettings.Select(pair => (pair.Key, (string?)pair.Value)).Concat(settings))
         {
-            environment[name] = value;
+            environment.Remove(name);
+            if (value is not null)
+            {
+                environment.Add(name, value);
+            }
         }
 
         RegistryProcess process =
