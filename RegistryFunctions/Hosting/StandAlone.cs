@@ -24,15 +24,13 @@ internal static class StandAlone
         await using WebApplication app = Build(options, TimeProvider.System);
         try
         {
-            await app.StartAsync();
+            await app.ServeAsync();
+            return 0;
         }
         catch (Exception e) when (e is IOException or SocketException)
         {
             throw new SettingException($"can't serve on {options.Bind}: {(e.InnerException ?? e).Message}");
         }
-
-        await app.WaitForShutdownAsync();
-        return 0;
     }
 
     /// <summary>Puts the server together. <paramref name="configure"/> has the last word on services and logging.</summary>

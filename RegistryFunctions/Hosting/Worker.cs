@@ -24,7 +24,7 @@ internal static class Worker
     public static async Task<int> RunAsync(string[] args)
     {
         using IHost host = Build(args, TimeProvider.System);
-        await host.RunAsync();
+        await host.ServeAsync();
         return 0;
     }
 
