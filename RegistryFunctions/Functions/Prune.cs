@@ -11,7 +11,7 @@ public sealed partial class Prune(
     // Where it is not known that the clock has leapt: fewer may well have been published together and so come due together.
     private const int ManyBundles = 100;
 
-    /// <summary>Prunes once, or leaves it to the next time where the store can't do it now.</summary>
+    /// <summary>Prunes once, or puts it off until the next run where the store can't do it now.</summary>
     [Function(nameof(Prune))]
     public async Task RunAsync(
         [TimerTrigger($"%{PruneSchedule.Setting}%")] TimerInfo timer, CancellationToken cancellationToken)
@@ -48,7 +48,7 @@ public sealed partial class Prune(
     [LoggerMessage(10, LogLevel.Information, "Pruned {Dropped} bundles: those received before {Cutoff:u} and those beyond the limit of their device")]
     private partial void LogPruned(int dropped, DateTimeOffset cutoff);
 
-    [LoggerMessage(11, LogLevel.Warning, "Could not prune, the next time will: {Fault}. {Cause}")]
+    [LoggerMessage(11, LogLevel.Warning, "Pruning is put off until the next run: {Fault}. {Cause}")]
     private partial void LogPutOff(StoreFault fault, string cause);
 
     [LoggerMessage(13, LogLevel.Warning, "By the clock it is {Now:u}, and {Due} bundles, more than half of all, are older than the retention and are dropped now. That is right after a long standstill or with a shorter retention. If the clock is wrong: stop the registry, set the clock, and restore the database from a backup")]

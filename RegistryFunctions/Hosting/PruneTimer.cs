@@ -28,13 +28,13 @@ internal sealed partial class PruneTimer(
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                // The next interval may do better. Let out, it would end the process in what looks like an orderly way.
+                // The next run may do better. Let out, it would end the process as if it had been told to stop.
                 LogFailed(logger, e);
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
-    [LoggerMessage(12, LogLevel.Error, "Pruning failed; the next interval tries again")]
+    [LoggerMessage(12, LogLevel.Error, "Pruning failed; the next run tries again")]
     private static partial void LogFailed(ILogger logger, Exception cause);
 }

@@ -11,12 +11,15 @@ namespace RegistryFunctions.Tests.Support;
 internal sealed record WorkerLog(LogLevel Level, string Category, string Message, string? Exception);
 
 /// <summary>How an invocation ended, as the worker says.</summary>
-internal sealed record InvocationOutcome(StatusResult.Types.Status Status, string? Exception)
+/// <param name="Status">Whether it failed.</param>
+/// <param name="Exception">What the function threw.</param>
+/// <param name="HasReturnValue">Whether the worker has sent what the function returned.</param>
+internal sealed record InvocationOutcome(StatusResult.Types.Status Status, string? Exception, bool HasReturnValue)
 {
     public bool Succeeded => Status == StatusResult.Types.Status.Success;
 
-    public static InvocationOutcome From(StatusResult result) =>
-        new(result.Status, result.Exception is { } e ? $"{e.Type} {e.Message} {e.StackTrace}" : null);
+    public static InvocationOutcome From(StatusResult result, bool hasReturnValue = false) =>
+        new(result.Status, result.Exception is { } e ? $"{e.Type} {e.Message} {e.StackTrace}" : null, hasReturnValue);
 }
 
 /// <summary>The host's end of one worker's gRPC stream: it starts the worker's functions and then invokes them.</summary>
@@ -29,7 +32,7 @@ internal sealed class WorkerStream(string workerId, string app, Action<WorkerLog
 
     private readonly TaskCompletionSource _loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly HashSet<string> _loading = [];
-    private readonly ConcurrentDictionary<string, TaskCompletionSource<StatusResult>> _invocations = new();
+    private readonly ConcurrentDictionary<string, TaskCompletionSource<InvocationResponse>> _invocations = new();
     private readonly Channel<StreamingMessage> _toWorker =
         Channel.CreateUnbounded<StreamingMessage>(new UnboundedChannelOptions { SingleReader = true });
 
@@ -66,7 +69,7 @@ internal sealed class WorkerStream(string workerId, string app, Action<WorkerLog
 
         _gone = true;
         _loaded.TrySetException(Gone());
-        foreach (TaskCompletionSource<StatusResult> invocation in _invocations.Values)
+        foreach (TaskCompletionSource<InvocationResponse> invocation in _invocations.Values)
         {
             invocation.TrySetException(Gone());
         }
@@ -79,7 +82,7 @@ internal sealed class WorkerStream(string workerId, string app, Action<WorkerLog
     public async Task<InvocationOutcome> InvokeAsync(
         string invocationId, FunctionMetadata function, TypedData input, CancellationToken cancellationToken)
     {
-        var ended = new TaskCompletionSource<StatusResult>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var ended = new TaskCompletionSource<InvocationResponse>(TaskCreationOptions.RunContinuationsAsynchronously);
         _invocations[invocationId] = ended;
         try
         {
@@ -100,7 +103,8 @@ internal sealed class WorkerStream(string workerId, string app, Action<WorkerLog
             });
             await using (cancellationToken.Register(() => Cancel(invocationId)))
             {
-                return InvocationOutcome.From(await ended.Task);
+                InvocationResponse response = await ended.Task;
+                return InvocationOutcome.From(response.Result, response.ReturnValue is not null);
             }
         }
         finally
@@ -205,9 +209,9 @@ internal sealed class WorkerStream(string workerId, string app, Action<WorkerLog
 
     private void Take(InvocationResponse response)
     {
-        if (_invocations.TryGetValue(response.InvocationId, out TaskCompletionSource<StatusResult>? invocation))
+        if (_invocations.TryGetValue(response.InvocationId, out TaskCompletionSource<InvocationResponse>? invocation))
         {
-            invocation.TrySetResult(response.Result);
+            invocation.TrySetResult(response);
         }
     }
 
