@@ -16,6 +16,7 @@ internal sealed class ReachRun
         new PruneStallMeasure(),
         new PruneNothingMeasure(),
         new StartMeasure(),
+        new WorkerStartMeasure(),
         new MemoryMeasure(),
         new TailMeasure(),
     ];

@@ -45,6 +45,12 @@ internal sealed class Builds(string root, string? server)
         return new Executable("dotnet", Path.Combine(folder, "RegistryFunctions.dll"));
     });
 
+    /// <summary>The function app as it is deployed: compiled ahead.</summary>
+    public Task<string> WorkerAsync() => PublishWorkerAsync("worker", readyToRun: true);
+
+    /// <summary>The function app compiled as it runs.</summary>
+    public Task<string> JitWorkerAsync() => PublishWorkerAsync("worker-jit", readyToRun: false);
+
     /// <summary>The limit servers, native.</summary>
     public Task<Executable> LimitsAsync() => OnceAsync("limits", async folder =>
     {
@@ -56,6 +62,16 @@ internal sealed class Builds(string root, string? server)
         ]);
         return new Executable(Path.Combine(folder, "RegistryFunctions.Benchmarks"));
     });
+
+    private async Task<string> PublishWorkerAsync(string name, bool readyToRun)
+    {
+        string folder = Path.Combine(root, "artifacts", name);
+        await DotnetAsync(
+        [
+            "publish", "RegistryFunctions", "-c", "Release", $"-p:PublishReadyToRun={readyToRun}", "-o", folder, .. Apart(folder),
+        ]);
+        return folder;
+    }
 
     private Task<Executable> OnceAsync(string name, Func<string, Task<Executable>> build)
     {
