@@ -77,7 +77,7 @@ internal static class Program
         string[] names = result.Tokens[0].Value.Split(',');
         if (names.Except(ReachRun.Names).FirstOrDefault() is { } unknown)
         {
-            result.AddError($"--only: there is no {unknown}, but {string.Join(", ", ReachRun.Names)}");
+            result.AddError($"--only: there is no {unknown}; choose from {string.Join(", ", ReachRun.Names)}");
         }
 
         return names;

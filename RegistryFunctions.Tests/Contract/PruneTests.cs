@@ -122,7 +122,7 @@ public abstract class PruneTests(Way way) : IAsyncLifetime
         Assert.StartsWith("Pruned 120 bundles", await _server.PruneAsync(), StringComparison.Ordinal);
         LogLine line = Assert.Single(_server.Logs.Lines, line => line.Level >= LogLevel.Warning);
         Assert.Equal(LogEvents.MostIsDue, line.Id.Id);
-        Assert.Contains("it is 2027-01-01 00:00:00Z, and 120 bundles", line.Text, StringComparison.Ordinal);
+        Assert.Contains("The clock says 2027-01-01 00:00:00Z; 120 bundles", line.Text, StringComparison.Ordinal);
     }
 
     [Fact]

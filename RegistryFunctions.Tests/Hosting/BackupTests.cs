@@ -72,7 +72,7 @@ public sealed class BackupTests : IDisposable
         RegistryCommand byDefault = await RegistryCommand.RunAsync(["backup", "3.db"], _folder.Path);
         byDefault.AssertRefused("keypackage-registry.db: there is no such file");
         RegistryCommand misspelt = await RegistryCommand.RunAsync(["backup", "4.db"], _folder.Path, ("Registry__Database", Db));
-        misspelt.AssertRefused("Registry__Database: is no setting");
+        misspelt.AssertRefused("Registry__Database: is not a setting");
     }
 
     [Theory]

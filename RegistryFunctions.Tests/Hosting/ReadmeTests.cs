@@ -1,9 +1,12 @@
 using System.Diagnostics;
+using System.Globalization;
+using Microsoft.Extensions.Configuration;
+using RegistryFunctions.Settings;
 using RegistryFunctions.Tests.Support;
 
 namespace RegistryFunctions.Tests.Hosting;
 
-/// <summary>What the README tells people to type works.</summary>
+/// <summary>What the README tells people to type works, and what the documentation says of the program is so.</summary>
 public sealed class ReadmeTests : IDisposable
 {
     private readonly TestFolder _folder = new();
@@ -39,29 +42,74 @@ public sealed class ReadmeTests : IDisposable
     }
 
     [Fact]
-    public void Every_promise_of_the_README_names_tests_that_exist()
+    public void Every_promise_names_tests_that_exist()
     {
-        string[] promises = [.. SectionUnder("## What is promised").Split('\n').Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Skip(2)];
         HashSet<string> classes = [.. typeof(ReadmeTests).Assembly.GetTypes().Select(type => type.Name)];
-        Assert.NotEmpty(promises);
-        Assert.All(promises, promise =>
+        Assert.All(RowsUnder("## What is promised", "docs", "operating.md"), promise =>
         {
             string[] named = [.. promise.Split('|')[^2].Split(',').Select(name => name.Trim(' ', '`'))];
             Assert.Subset(classes, named.ToHashSet());
         });
     }
 
+    [Fact]
+    public void The_settings_of_the_README_are_those_of_the_program()
+    {
+        IEnumerable<string> settings = SettingsReader.All.Select(s => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{s.Setting.Flag} {SettingsReader.Variable(s.Property.Name)} {s.Property.GetValue(new RegistryOptions())}"));
+        string[] documented =
+        [
+            .. from row in RowsUnder("## Settings", "README.md")
+               let cells = row.Split('|').Select(cell => cell.Trim(' ', '`')).ToArray()
+               where cells[1].Length > 0
+               select $"{cells[1].Split(' ')[0]} {cells[2]} {(cells[3] == "false" ? "False" : cells[3])}",
+        ];
+        Assert.Equal(settings.Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Every_setting_is_explained()
+    {
+        string[] rows = RowsUnder("## Settings", "docs", "operating.md");
+        Assert.All(SettingsReader.All, s => Assert.Single(rows, row => row.StartsWith(
+            $"| `{s.Setting.Flag}`, `{SettingsReader.Variable(s.Property.Name)}` |", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void The_refusals_that_are_shown_are_what_the_program_says()
+    {
+        string shown = SectionUnder("## Start and stop", "docs", "operating.md");
+        IConfiguration nothing = new ConfigurationBuilder().Build();
+        foreach (SettingException refusal in (SettingException[])
+            [
+                Assert.Throws<SettingException>(() => SettingsReader.Read(
+                    nothing, new Dictionary<string, string?> { [nameof(RegistryOptions.MaxPerIdentity)] = "0" })),
+                Assert.Throws<SettingException>(() => PruneSchedule.Check(nothing)),
+            ])
+        {
+            Assert.Contains($"\nRegistryFunctions: {refusal.Message}\n", shown, StringComparison.Ordinal);
+        }
+    }
+
+    private static string[] RowsUnder(string heading, params string[] file)
+    {
+        string[] rows = [.. SectionUnder(heading, file).Split('\n').Where(line => line.StartsWith("| ", StringComparison.Ordinal)).Skip(2)];
+        Assert.NotEmpty(rows);
+        return rows;
+    }
+
     private static string BlockUnder(string heading)
     {
-        string section = SectionUnder(heading);
+        string section = SectionUnder(heading, "README.md");
         const string Fence = "```";
         int begin = section.IndexOf($"{Fence}bash\n", StringComparison.Ordinal) + Fence.Length + "bash\n".Length;
         return section[begin..section.IndexOf(Fence, begin, StringComparison.Ordinal)];
     }
 
-    private static string SectionUnder(string heading)
+    private static string SectionUnder(string heading, params string[] file)
     {
-        string text = File.ReadAllText(Repository.File("README.md"));
+        string text = File.ReadAllText(Repository.File(file));
         string section = text[(text.IndexOf($"{heading}\n", StringComparison.Ordinal) + heading.Length)..];
         return section[..section.IndexOf("\n## ", StringComparison.Ordinal)];
     }

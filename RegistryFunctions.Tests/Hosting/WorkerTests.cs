@@ -112,7 +112,7 @@ public sealed class WorkerTests : IDisposable
     [Theory]
     [InlineData("Registry__RetentionDays", "soon", "Registry__RetentionDays: must be a whole number from 1 to 36500, not \"soon\"")]
     [InlineData("Registry__RetentionDays", "0", "Registry__RetentionDays: must be a whole number from 1 to 36500, not \"0\"")]
-    [InlineData("Registry__RetentionDay", "7", "Registry__RetentionDay: is no setting; there are Registry__Bind, ")]
+    [InlineData("Registry__RetentionDay", "7", "Registry__RetentionDay: is not a setting; the settings are Registry__Bind, ")]
     [InlineData("Registry__Db", "/", "/: is a folder")]
     [InlineData("Registry__Db", "registry.db", "Registry__Db: ")]
     [InlineData("Registry__Db", "data/registry.db", "Registry__Db: ")]
@@ -128,6 +128,34 @@ public sealed class WorkerTests : IDisposable
         Assert.StartsWith(
             $"RegistryFunctions: {reason}", Assert.Single(worker.Process.Errors.Split('\n')), StringComparison.Ordinal);
         Assert.Empty(worker.Process.Output);
+    }
+
+    [Fact]
+    public async Task A_host_that_is_not_there_ends_the_start_with_2_and_one_line()
+    {
+        string worker = Path.Combine(FunctionsHost.App, "RegistryFunctions.dll");
+        await using RegistryProcess process = RegistryProcess.Start(
+            "dotnet",
+            1,
+            [worker, "--functions-uri", "http://127.0.0.1:1", "--functions-worker-id", "w", "--functions-grpc-max-message-length", "1000"],
+            environment: new Dictionary<string, string>
+            {
+                ["FUNCTIONS_APPLICATION_DIRECTORY"] = FunctionsHost.App,
+                ["PruneSchedule"] = "0 0 * * * *",
+                ["Registry__Db"] = Db,
+            });
+        Assert.Equal(2, await process.ExitAsync());
+        Assert.StartsWith(
+            "RegistryFunctions: can't reach the Functions host: ", Assert.Single(process.Errors.Split('\n')), StringComparison.Ordinal);
+        Assert.Equal([Db], Directory.GetFiles(_folder.Path));
+    }
+
+    [Fact]
+    public async Task More_of_the_framework_s_log_can_be_asked_for()
+    {
+        await using WorkerProcess worker = await StartAsync(("Logging__LogLevel__Microsoft.AspNetCore.Routing", "Debug"));
+        await worker.Process.FetchAsync(new Device());
+        await worker.Process.PrintedAsync("dbug: Microsoft.AspNetCore.Routing");
     }
 
     [Theory]

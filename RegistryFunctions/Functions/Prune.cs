@@ -45,12 +45,12 @@ public sealed partial class Prune(
         clock.Trust();
     }
 
-    [LoggerMessage(10, LogLevel.Information, "Pruned {Dropped} bundles: those received before {Cutoff:u} and those beyond the limit of their device")]
+    [LoggerMessage(10, LogLevel.Information, "Pruned {Dropped} bundles: received before {Cutoff:u}, or over their device's limit")]
     private partial void LogPruned(int dropped, DateTimeOffset cutoff);
 
     [LoggerMessage(11, LogLevel.Warning, "Pruning is put off until the next run: {Fault}. {Cause}")]
     private partial void LogPutOff(StoreFault fault, string cause);
 
-    [LoggerMessage(13, LogLevel.Warning, "By the clock it is {Now:u}, and {Due} bundles, more than half of all, are older than the retention and are dropped now. That is right after a long standstill or with a shorter retention. If the clock is wrong: stop the registry, set the clock, and restore the database from a backup")]
+    [LoggerMessage(13, LogLevel.Warning, "The clock says {Now:u}; {Due} bundles, more than half of all, are past their retention and are being dropped. This is expected after a long downtime or when the retention was shortened. If the clock is wrong: stop the registry, set the clock, and restore the database from a backup")]
     private partial void LogMostIsDue(DateTimeOffset now, long due);
 }

@@ -20,7 +20,7 @@ public sealed class Retrieve(IBundleStore store)
             : null;
         if (bundle is null)
         {
-            return new Problem(StatusCodes.Status404NotFound, "device_id: no bundle is registered under it");
+            return new Problem(StatusCodes.Status404NotFound, "device_id: no bundle is registered for it");
         }
 
         string etag = EntityTag(bundle);

@@ -82,7 +82,7 @@ internal static class CommandLine
     private static Command CheckCommand()
     {
         Argument<string> file = FileArgument("A database, in use or not, or a backup");
-        var command = new Command("check", "Verifies a database and every signature in it, and changes nothing.") { file };
+        var command = new Command("check", "Verifies a database and every signature in it without changing anything.") { file };
         command.SetAction((parsed, cancellationToken) => RunAsync(() => Check.Run(
             parsed.GetRequiredValue(file), cancellationToken)));
         return command;

@@ -4,7 +4,7 @@ namespace RegistryFunctions.Hosting;
 
 /// <summary>
 /// Shuts the worker down when the Functions host has died without stopping it: the worker's own code only notices that nothing
-/// comes any more, and would keep the database open for ever.
+/// comes any more, and would keep the database open forever.
 /// </summary>
 /// <remarks>
 /// On Unix an orphan gets another parent. The kernel's own signal for this (PR_SET_PDEATHSIG) comes already when the thread of

@@ -12,24 +12,24 @@ internal static partial class Logs
         ("Microsoft", LogLevel.Warning),
         // What clients do to their connections: anyone could fill the log with it.
         ("Microsoft.AspNetCore.Server.Kestrel", LogLevel.Critical),
-        // Silent, it makes no trace activity for every request, which nothing here would read.
+        // When silent, it creates no trace activity per request; nothing here would read one.
         ("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None),
         // That an invocation has failed, which the host logs too: anyone could fill the log by leaving early.
         ("Microsoft.Azure.Functions.Worker.FunctionsApplication", LogLevel.None),
-        // A start that fails is reported as one line, not thrice.
+        // A start that fails is reported once, in one line.
         ("Microsoft.Extensions.Hosting", LogLevel.None),
     ];
 
     /// <summary>For a person or a service manager: errors go to standard error, all else to standard output.</summary>
-    public static ILoggingBuilder AddConsoleForPeople(this ILoggingBuilder logging) =>
-        logging.AddConsole("yyyy-MM-dd'T'HH:mm:ss.fff'Z' ", toStandardError: LogLevel.Error);
+    public static ILoggingBuilder AddConsoleForPeople(this ILoggingBuilder logging, IConfiguration configuration) =>
+        logging.AddConsole(configuration, "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ", toStandardError: LogLevel.Error);
 
     /// <summary>
     /// For a Functions host, which adds the time itself. What it reads on standard output is information to it; on standard error
     /// it looks for "warn" and "fail" in the line, which is how these lines begin.
     /// </summary>
-    public static ILoggingBuilder AddConsoleForHost(this ILoggingBuilder logging) =>
-        logging.AddConsole(timestampFormat: null, toStandardError: LogLevel.Warning);
+    public static ILoggingBuilder AddConsoleForHost(this ILoggingBuilder logging, IConfiguration configuration) =>
+        logging.AddConsole(configuration, timestampFormat: null, toStandardError: LogLevel.Warning);
 
     /// <summary>Logs what is served, once it is.</summary>
     public static void LogStart(this IHost host, Func<string> where)
@@ -40,13 +40,16 @@ internal static partial class Logs
             logger, where(), Path.GetFullPath(options.Db), options.MaxPerIdentity, options.RetentionDays));
     }
 
-    private static ILoggingBuilder AddConsole(this ILoggingBuilder logging, string? timestampFormat, LogLevel toStandardError)
+    private static ILoggingBuilder AddConsole(
+        this ILoggingBuilder logging, IConfiguration configuration, string? timestampFormat, LogLevel toStandardError)
     {
         foreach ((string category, LogLevel least) in Quiet)
         {
             logging.AddFilter(category, least);
         }
 
+        // After those: the last rule for a category counts.
+        logging.AddConfiguration(configuration.GetSection("Logging"));
         logging.AddSimpleConsole(console =>
         {
             console.SingleLine = true;

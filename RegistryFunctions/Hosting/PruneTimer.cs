@@ -28,7 +28,7 @@ internal sealed partial class PruneTimer(
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                // The next run may do better. Let out, it would end the process as if it had been told to stop.
+                // The next run may do better. If it escaped, it would end the process as if it had been told to stop.
                 LogFailed(logger, e);
             }
         }

@@ -40,9 +40,7 @@ internal static class StandAlone
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
         builder.Configuration.AddEnvironmentVariables();
-        builder.Logging
-            .AddConsoleForPeople()
-            .AddConfiguration(builder.Configuration.GetSection("Logging"));
+        builder.Logging.AddConsoleForPeople(builder.Configuration);
         builder.AddKestrel(options);
         builder.Services
             .AddRegistry(options, time)

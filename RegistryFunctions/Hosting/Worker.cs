@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Grpc.Core;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Azure.Functions.Worker.Builder;
@@ -19,13 +20,20 @@ internal static class Worker
     public static bool IsStartedByHost(string[] args) => args.Contains("--functions-uri");
 
     /// <summary>Serves until the host says stop. Returns the exit code.</summary>
-    /// <exception cref="SettingException">A setting makes no sense.</exception>
+    /// <exception cref="SettingException">A setting makes no sense, or the host is not there.</exception>
     /// <exception cref="StoreOpenException">The database can't be opened.</exception>
     public static async Task<int> RunAsync(string[] args)
     {
         using IHost host = Build(args, TimeProvider.System);
-        await host.ServeAsync();
-        return 0;
+        try
+        {
+            await host.ServeAsync();
+            return 0;
+        }
+        catch (RpcException e)
+        {
+            throw new SettingException($"can't reach the Functions host: {e.Status.Detail}");
+        }
     }
 
     /// <summary>Puts the worker together. <paramref name="configure"/> has the last word on services and logging.</summary>
@@ -47,7 +55,7 @@ internal static class Worker
         });
         // Not the worker's own way, through the host: that drops what is logged outside of an invocation, such as by the
         // store's writer. The host logs what it reads on the console.
-        builder.Logging.ClearProviders().AddConsoleForHost();
+        builder.Logging.ClearProviders().AddConsoleForHost(builder.Configuration);
         PruneSchedule.Check(builder.Configuration);
         RegistryOptions options = SettingsReader.Read(builder.Configuration);
         DataFolder.RefuseProgramFolder(options.Db);

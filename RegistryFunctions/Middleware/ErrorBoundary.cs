@@ -54,7 +54,7 @@ public sealed partial class ErrorBoundary(ILogger<ErrorBoundary> logger) : IFunc
         switch (exception)
         {
             case BadHttpRequestException bad:
-                return new Problem(bad.StatusCode, "body: did not arrive whole");
+                return new Problem(bad.StatusCode, "body: did not arrive completely");
             case StoreException store:
                 return Problem.Of(store.Fault);
             case OperationCanceledException or ConnectionResetException:
@@ -69,7 +69,7 @@ public sealed partial class ErrorBoundary(ILogger<ErrorBoundary> logger) : IFunc
     private static string DetailOf(HttpResponse response) => response.StatusCode switch
     {
         StatusCodes.Status404NotFound => "there is nothing at this path",
-        StatusCodes.Status405MethodNotAllowed => $"method: must be one of {response.Headers.Allow}",
+        StatusCodes.Status405MethodNotAllowed => $"method: must be {response.Headers.Allow.ToString().Replace(", ", " or ", StringComparison.Ordinal)}",
         int status => $"status {status}",
     };
 

@@ -13,7 +13,7 @@ public sealed class RegistryOptions
     public string Bind { get; set; } = "0.0.0.0:8080";
 
     /// <summary>Path of the SQLite file.</summary>
-    [FilePath("--db", "SQLite file, on a local disk; the server creates it with its folders where missing")]
+    [FilePath("--db", "SQLite file, on a local disk; created, with its folders, if missing")]
     public string Db { get; set; } = "keypackage-registry.db";
 
     /// <summary>How many bundles a device may hold.</summary>
@@ -28,9 +28,9 @@ public sealed class RegistryOptions
     [WholeNumber("--prune-interval-secs", "Seconds between prunes when stand-alone", 1, 4_000_000)]
     public int PruneIntervalSecs { get; set; } = 3_600;
 
-    /// <summary>Days after its acceptance that a superseded payload is refused; 0 for not at all.</summary>
+    /// <summary>Days a superseded payload is refused, counted from its acceptance; 0 turns this off.</summary>
     [WholeNumber(
-        "--replay-window-days", "Days after its acceptance that a superseded payload is refused; 0 for not at all", 0, 36_500)]
+        "--replay-window-days", "Days a superseded payload is refused, counted from its acceptance; 0 turns this off", 0, 36_500)]
     public int ReplayWindowDays { get; set; } = 90;
 
     /// <summary>Largest request body accepted, in bytes.</summary>
@@ -43,20 +43,20 @@ public sealed class RegistryOptions
 
     /// <summary>Largest size of the SQLite file, in bytes; 0 for no limit.</summary>
     [WholeNumber(
-        "--max-db-bytes", "Largest size of the SQLite file, in bytes; 0 for no limit but the disk's", 1024 * 1024, 1L << 43, orZero: true)]
+        "--max-db-bytes", "Largest size of the SQLite file, in bytes; 0 for no limit", 1024 * 1024, 1L << 43, orZero: true)]
     public long MaxDbBytes { get; set; }
 
     /// <summary>Whether the signature of every fetched bundle is verified.</summary>
-    [Switch("--verify-on-read", "Verify the signature of every bundle that is fetched, not its checksum alone")]
+    [Switch("--verify-on-read", "Verify the signature of every bundle that is fetched, not just its checksum")]
     public bool VerifyOnRead { get; set; }
 
     /// <summary>Requests a minute from one client address; 0 for no limit.</summary>
     [WholeNumber(
-        "--max-requests-per-minute", "Requests a minute from one client address, of IPv6 from one /64; 0 for no limit", 0, 1_000_000)]
+        "--max-requests-per-minute", "Requests a minute from one client address (for IPv6, one /64); 0 for no limit", 0, 1_000_000)]
     public int MaxRequestsPerMinute { get; set; }
 
-    /// <summary>New bundles an hour of one device; 0 for no limit.</summary>
-    [WholeNumber("--max-publishes-per-hour", "New bundles an hour of one device; 0 for no limit", 0, 1_000_000)]
+    /// <summary>New bundles an hour from one device; 0 for no limit.</summary>
+    [WholeNumber("--max-publishes-per-hour", "New bundles an hour from one device; 0 for no limit", 0, 1_000_000)]
     public int MaxPublishesPerHour { get; set; }
 
     /// <summary>Proxies whose X-Forwarded-For tells the client's address.</summary>

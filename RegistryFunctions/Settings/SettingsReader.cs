@@ -96,7 +96,7 @@ internal static class SettingsReader
             {
                 string unknown = isKnown ? $"{set.Key}__{set.GetChildren().First().Key}" : set.Key;
                 throw new SettingException(
-                    $"{Variable(unknown)}: is no setting; there are {string.Join(", ", All.Select(s => Variable(s.Property.Name)))}");
+                    $"{Variable(unknown)}: is not a setting; the settings are {string.Join(", ", All.Select(s => Variable(s.Property.Name)))}");
             }
         }
     }
