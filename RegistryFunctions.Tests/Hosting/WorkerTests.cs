@@ -186,6 +186,31 @@ public sealed class WorkerTests : IDisposable
     }
 
     [Fact]
+    public async Task With_the_sample_settings_bundles_survive_that_the_program_s_folder_is_made_anew()
+    {
+        var device = new Device();
+        string app = _folder.File(Path.Combine("bin", "output"));
+        for (int start = 0; start < 2; start++)
+        {
+            CopyFolder(FunctionsHost.App, app);
+            await using WorkerProcess worker = await WorkerProcess.StartAtAsync(app);
+            await worker.ReadyAsync();
+            if (start == 0)
+            {
+                using HttpResponseMessage published = await worker.Process.PublishAsync(device, [1]);
+                Assert.Equal(HttpStatusCode.NoContent, published.StatusCode);
+            }
+
+            Assert.Equal([1], (await worker.Process.FetchAsync(device))!);
+            await StopAsync(worker);
+            // As "func start" does before each build.
+            Directory.Delete(app, recursive: true);
+        }
+
+        Assert.True(File.Exists(_folder.File("keypackage-registry.db")));
+    }
+
+    [Fact]
     public async Task SIGTERM_shuts_it_down_as_the_host_s_word_does()
     {
         await using WorkerProcess worker = await StartAsync();
@@ -271,6 +296,16 @@ public sealed class WorkerTests : IDisposable
     {
         await worker.Host.TerminateWorkerAsync();
         Assert.Equal(0, await worker.Process.ExitAsync());
+    }
+
+    private static void CopyFolder(string from, string to)
+    {
+        foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        {
+            string copy = Path.Combine(to, Path.GetRelativePath(from, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
     }
 
     private async Task StoreAsync(Device device, DateTimeOffset received)

@@ -31,13 +31,17 @@ internal sealed class WorkerProcess : IAsyncDisposable
     /// <summary>Starts the app as worker.config.json says, in the app's folder, as the real host does.</summary>
     /// <param name="settings">Win over the sample's; null for none. A relative Registry__Db lies in the app's folder.</param>
     public static Task<WorkerProcess> StartAsync(params (string Name, string? Value)[] settings) =>
-        StartAsync(withParent: false, settings);
+        StartAtAsync(FunctionsHost.App, settings);
+
+    /// <summary>Starts the app that is in another folder.</summary>
+    public static Task<WorkerProcess> StartAtAsync(string app, params (string Name, string? Value)[] settings) =>
+        StartAsync(app, withParent: false, settings);
 
     /// <summary>
     /// Starts a process that starts the worker, as the real host is one, prints its process id and waits for its end. Needs a shell.
     /// </summary>
     public static Task<WorkerProcess> StartWithParentAsync(params (string Name, string? Value)[] settings) =>
-        StartAsync(withParent: true, settings);
+        StartAsync(FunctionsHost.App, withParent: true, settings);
 
     /// <summary>Waits until requests are answered by the worker.</summary>
     /// <exception cref="Exception">The worker has ended, with what it had to say, or could not load its functions.</exception>
@@ -84,12 +88,12 @@ internal sealed class WorkerProcess : IAsyncDisposable
         await Host.DisposeAsync();
     }
 
-    private static async Task<WorkerProcess> StartAsync(bool withParent, (string Name, string? Value)[] settings)
+    private static async Task<WorkerProcess> StartAsync(string app, bool withParent, (string Name, string? Value)[] settings)
     {
-        FunctionsHost host = await FunctionsHost.ListenAsync();
+        FunctionsHost host = await FunctionsHost.ListenAsync(app);
         JsonElement description = host.Read("worker.config.json").GetProperty("description");
         string executable = description.GetProperty("defaultExecutablePath").GetString()!;
-        string worker = Path.Combine(FunctionsHost.App, description.GetProperty("defaultWorkerPath").GetString()!);
+        string worker = Path.Combine(app, description.GetProperty("defaultWorkerPath").GetString()!);
         string[] arguments = [worker, .. host.WorkerArguments];
         if (withParent)
         {
@@ -108,7 +112,7 @@ internal sealed class WorkerProcess : IAsyncDisposable
         }
 
         RegistryProcess process =
-            RegistryProcess.Start(executable, host.Url.Port, arguments, FunctionsHost.App, environment);
+            RegistryProcess.Start(executable, host.Url.Port, arguments, app, environment);
         return new WorkerProcess(host, process, withParent);
     }
 
