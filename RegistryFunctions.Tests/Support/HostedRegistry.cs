@@ -112,6 +112,7 @@ internal sealed class HostedRegistry : RegistryServer
             .AddInMemoryCollection(SettingsForConfiguration())
             .Build();
         _app = StandAlone.Build(SettingsReader.Read(settings), Time, Configure);
+        Logs.SkipToNow();
         await _app.StartAsync();
         await Logs.NextAsync(LogEvents.Prunes);
     }

@@ -49,6 +49,14 @@ internal sealed class LogCollector : ILoggerProvider, ILogger
         throw new InvalidOperationException("unreachable: the channel is never completed");
     }
 
+    /// <summary>Waits for none of the lines so far any more.</summary>
+    public void SkipToNow()
+    {
+        while (_unread.Reader.TryRead(out _))
+        {
+        }
+    }
+
     public ILogger CreateLogger(string categoryName) => this;
 
     public IDisposable? BeginScope<TState>(TState state)
