@@ -54,7 +54,7 @@ public abstract class CorpusTests(Way way)
     {
         try
         {
-            Assert.Null(await connection.ReceiveAsync());
+            Assert.Null(await connection.ReceiveAsync().WaitAsync(TimeSpan.FromMinutes(1)));
         }
         catch (SocketException)
         {

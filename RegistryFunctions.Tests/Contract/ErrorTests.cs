@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using RegistryFunctions.Bundles;
 using RegistryFunctions.Storage;
 using RegistryFunctions.Tests.Support;
 
@@ -19,7 +20,6 @@ public abstract class ErrorTests(Way way) : IAsyncLifetime
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
     [Theory]
-    [InlineData("GET", "", HttpStatusCode.NotFound)]
     [InlineData("GET", "v0", HttpStatusCode.NotFound)]
     [InlineData("POST", "v0/keypackages", HttpStatusCode.NotFound)]
     [InlineData("POST", "Prune", HttpStatusCode.NotFound)]
@@ -114,6 +114,17 @@ public abstract class ErrorTests(Way way) : IAsyncLifetime
         Assert.Equal(HttpStatusCode.NoContent, published.StatusCode);
         Assert.Null(await server.FetchAsync(gone));
         Assert.Equal(1, server.Scalar("SELECT count(*) FROM bundle"));
+    }
+
+    [Fact]
+    public async Task A_cancellation_that_no_client_has_caused_is_a_bug()
+    {
+        await using HostedRegistry server = await HostedRegistry.StartAsync(way, with: builder =>
+            builder.Services.AddSingleton<IBundleStore, CancellingStore>());
+        using HttpResponseMessage response = await server.GetAsync(new Device().Hex);
+        await ProblemAssert.IsProblemAsync(HttpStatusCode.InternalServerError, response);
+        LogLine line = await server.StopWithOneWarningAsync();
+        Assert.Contains("A request failed unexpectedly", line.Text, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -249,6 +260,11 @@ public abstract class ErrorTests(Way way) : IAsyncLifetime
             $"UPDATE accepted SET signature = x'{Convert.ToHexString(signature.Span)}', checksum = {checksum} WHERE seq = 1");
         using HttpResponseMessage refused = await server.GetAsync(device.Hex);
         await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
+
+        // The row is whole: without the setting it would be served.
+        await using RegistryServer trusting = await RegistryServer.StartAsync(way, ("Db", server.Db));
+        using HttpResponseMessage served = await trusting.GetAsync(device.Hex);
+        Assert.Equal(HttpStatusCode.OK, served.StatusCode);
     }
 
     // Whole pages of the write-ahead log may still fit for a while.
@@ -264,6 +280,24 @@ public abstract class ErrorTests(Way way) : IAsyncLifetime
         }
 
         throw new InvalidOperationException("The small disk never filled up.");
+    }
+
+    private sealed class CancellingStore : IBundleStore
+    {
+        public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken) =>
+            throw new OperationCanceledException();
+
+        public ValueTask<PublishOutcome> PublishAsync(VerifiedBundle bundle, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        public ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) => ValueTask.FromResult(0);
+
+        public ValueTask<(long Count, bool IsMost)> CountReceivedBeforeAsync(
+            DateTimeOffset cutoff, CancellationToken cancellationToken) => ValueTask.FromResult((0L, false));
+
+        public ValueTask ProbeAsync() => ValueTask.CompletedTask;
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 
     public sealed class StandAlone() : ErrorTests(Way.StandAlone);

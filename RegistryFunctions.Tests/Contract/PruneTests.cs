@@ -159,7 +159,7 @@ public abstract class PruneTests(Way way) : IAsyncLifetime
     [InlineData(120, 119, true)]
     [InlineData(120, 120, false)]
     [InlineData(1, 0, true)]
-    public async Task What_a_clock_set_forward_makes_due_is_worth_a_warning_when_it_is_most(
+    public async Task A_clock_jump_warns_when_most_bundles_become_due(
         int old, int young, bool isWorthIt)
     {
         await PublishAsync(old);

@@ -91,7 +91,7 @@ public abstract class RegisterTests(Way way) : IAsyncLifetime
     {
         // The bytes are the signed ones: only the form is at fault.
         string valid = _device.Publication([1, 2]);
-        await RefusesAsync(valid.Replace("AQI=", payload, StringComparison.Ordinal), "payload: must be base64");
+        await RefusesAsync(valid.Replace("AQI=", payload, StringComparison.Ordinal), "payload: must be base64: standard alphabet, padded, not base64url");
     }
 
     [Fact]
@@ -102,7 +102,7 @@ public abstract class RegisterTests(Way way) : IAsyncLifetime
         {
             string body = _device.Publication([1]).Replace(
                 System.Text.Json.JsonSerializer.Serialize(signature)[1..^1], other, StringComparison.Ordinal);
-            await RefusesAsync(body, "signature: must be base64 of 64 bytes");
+            await RefusesAsync(body, "signature: must be base64: standard alphabet, padded, not base64url");
         }
     }
 
@@ -131,6 +131,25 @@ public abstract class RegisterTests(Way way) : IAsyncLifetime
         string detail = await ProblemAssert.IsProblemAsync(HttpStatusCode.UnsupportedMediaType, response);
         Assert.StartsWith("content-type:", detail, StringComparison.Ordinal);
         Assert.Equal(0, _server.Scalar("SELECT count(*) FROM bundle"));
+    }
+
+    [Theory]
+    [InlineData("gzip")]
+    [InlineData("br, gzip")]
+    public async Task A_body_that_is_encoded_is_415_and_says_what_is_taken(string encoding)
+    {
+        using HttpResponseMessage response = await SendEncodedAsync(encoding);
+        string detail = await ProblemAssert.IsProblemAsync(HttpStatusCode.UnsupportedMediaType, response);
+        Assert.Equal($"content-encoding: must be identity or absent, not {encoding}", detail);
+        Assert.Equal(["identity"], response.Headers.GetValues("Accept-Encoding"));
+        Assert.Equal(0, _server.Scalar("SELECT count(*) FROM bundle"));
+    }
+
+    [Fact]
+    public async Task A_body_that_is_said_to_be_as_it_is_is_taken()
+    {
+        using HttpResponseMessage response = await SendEncodedAsync("Identity");
+        Assert.Equal(HttpStatusCode.NoContent, response.StatusCode);
     }
 
     [Theory]
@@ -282,6 +301,13 @@ public abstract class RegisterTests(Way way) : IAsyncLifetime
         Assert.Equal(HttpStatusCode.BadRequest, bad.StatusCode);
         await _server.AssertServesAsync(_device, [1]);
     }
+
+    private Task<HttpResponseMessage> SendEncodedAsync(string encoding) =>
+        _server.SendAsync(HttpMethod.Post, "v0/keypackage", request =>
+        {
+            request.Content = new ByteArrayContent(Encoding.UTF8.GetBytes(_device.Publication([1])));
+            request.Content.Headers.TryAddWithoutValidation("Content-Encoding", encoding);
+        });
 
     private async Task RefusesAsync(string body, params string[] details)
     {

@@ -117,7 +117,7 @@ public abstract class ReplayTests(Way way) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Of_one_payload_posted_many_times_at_once_one_row_comes()
+    public async Task One_payload_posted_concurrently_is_stored_once()
     {
         HttpResponseMessage[] responses = await Task.WhenAll(
             Enumerable.Range(0, 40).Select(_ => _server.PublishAsync(_device, [1])));

@@ -105,7 +105,7 @@ public abstract class StorageFaultTests(Way way) : IDisposable
     [InlineData(0.0)]
     [InlineData(0.3)]
     [InlineData(0.99)]
-    public async Task A_write_ahead_log_cut_short_before_the_start_gives_what_was_there_before(double part)
+    public async Task A_write_ahead_log_cut_short_before_the_start_never_gives_wrong_bytes(double part)
     {
         string db = _folder.File("registry.db");
         (Device Device, byte[] Payload)[] published = await LeaveLogAsync(db);

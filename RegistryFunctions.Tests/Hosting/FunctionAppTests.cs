@@ -38,11 +38,15 @@ public sealed class FunctionAppTests : IAsyncLifetime
     {
         JsonElement[] listed = [.. _worker.Host.Read("functions.metadata").EnumerateArray()];
         Assert.Equal(
-            _worker.Host.Functions.Select(f => $"{f.Name} {f.EntryPoint} {f.ScriptFile} {f.Route} {f.Schedule}"),
+            _worker.Host.Functions.Select(f => $"{f.Name} {f.EntryPoint} {f.ScriptFile} {f.Route} {string.Join(',', f.Methods)} {f.AuthLevel} {f.Schedule}"),
             listed.OrderBy(f => f.GetProperty("name").GetString(), StringComparer.Ordinal).Select(f =>
             {
                 JsonElement trigger = f.GetProperty("bindings")[0];
-                return $"{Text(f, "name")} {Text(f, "entryPoint")} {Text(f, "scriptFile")} {Text(trigger, "route")} {Text(trigger, "schedule")}";
+                string methods = trigger.TryGetProperty("methods", out JsonElement listedMethods)
+                    ? string.Join(',', listedMethods.EnumerateArray().Select(method => method.GetString()))
+                    : "";
+                return $"{Text(f, "name")} {Text(f, "entryPoint")} {Text(f, "scriptFile")} {Text(trigger, "route")} {methods} "
+                    + $"{Text(trigger, "authLevel")} {Text(trigger, "schedule")}";
             }));
 
         static string? Text(JsonElement json, string name) =>

@@ -15,7 +15,7 @@ public sealed class ServingTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task A_stop_that_comes_while_it_starts_is_a_clean_one()
+    public async Task Stopping_during_startup_is_clean()
     {
         string db = _folder.File("registry.db");
         RegistryOptions options = SettingsReader.Read(new ConfigurationBuilder().Build());
@@ -23,7 +23,7 @@ public sealed class ServingTests : IDisposable
         await using (WebApplication app = StandAlone.Build(
             options, TimeProvider.System, builder => builder.Services.AddHostedService<StopsAtStart>()))
         {
-            await app.ServeAsync().WaitAsync(TimeSpan.FromMinutes(1));
+            await app.ServeAsync(options.Bind).WaitAsync(TimeSpan.FromMinutes(1));
         }
 
         Assert.Equal([db], Directory.GetFiles(_folder.Path));

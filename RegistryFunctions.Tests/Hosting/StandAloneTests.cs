@@ -129,7 +129,7 @@ public sealed class StandAloneTests : IDisposable
         await AssertRefusedAsync([argument], argument);
 
     [Fact]
-    public async Task A_variable_that_names_no_setting_is_refused() =>
+    public async Task An_unknown_variable_is_refused() =>
         await AssertRefusedAsync([], "Registry__RetentionDay:", ("Registry__RetentionDay", "7"));
 
     [Fact]
@@ -142,10 +142,10 @@ public sealed class StandAloneTests : IDisposable
 
     [Fact]
     public async Task An_address_of_another_machine_is_refused() =>
-        await AssertRefusedAsync(["--bind", "203.0.113.1:8080", "--db", _folder.File("x.db")], "can't serve on 203.0.113.1:8080:");
+        await AssertRefusedAsync(["--bind", "203.0.113.1:8080", "--db", _folder.File("x.db")], "can't listen on 203.0.113.1:8080:");
 
     [Fact]
-    public async Task A_log_level_that_there_is_not_is_refused() => await AssertRefusedAsync(
+    public async Task An_unknown_log_level_is_refused() => await AssertRefusedAsync(
         ["--db", _folder.File("x.db")], "Logging__LogLevel__Default: must be one of Trace", ("Logging__LogLevel__Default", "Loud"));
 
     [Fact]

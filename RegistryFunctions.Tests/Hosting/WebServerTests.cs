@@ -8,7 +8,7 @@ namespace RegistryFunctions.Tests.Hosting;
 public sealed class WebServerTests
 {
     [Fact]
-    public async Task A_body_that_is_said_to_be_over_the_limit_is_413_before_it_comes()
+    public async Task A_Content_Length_over_the_limit_is_413_before_the_body()
     {
         await using RegistryServer server = await RegistryServer.StartAsync(Way.StandAlone);
         using HttpConnection connection = await HttpConnection.OpenAsync(server.Url);
@@ -56,6 +56,35 @@ public sealed class WebServerTests
         await using RegistryServer server = await RegistryServer.StartAsync(
             Way.StandAlone, ("Bind", "[::]:0"), ("MaxRequestsPerMinute", "1"), ("TrustedProxies", "127.0.0.0/8"));
         using var proxy = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{server.Url.Port}") };
+        for (int i = 1; i < 4; i++)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, $"v0/keypackage/{new Device().Hex}");
+            request.Headers.Add("X-Forwarded-For", $"198.51.100.{i}");
+            using HttpResponseMessage response = await proxy.SendAsync(request);
+            Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
+        }
+    }
+
+    [Fact]
+    public async Task There_is_nothing_at_the_root()
+    {
+        await using RegistryServer server = await RegistryServer.StartAsync(Way.StandAlone);
+        using HttpResponseMessage response = await server.SendAsync(HttpMethod.Get, "");
+        await ProblemAssert.IsProblemAsync(HttpStatusCode.NotFound, response);
+    }
+
+    [Theory]
+    [InlineData("::1", "127.0.0.1")]
+    [InlineData("127.0.0.1", "::1")]
+    public async Task A_proxy_on_this_machine_is_trusted_by_either_of_its_addresses(string trusted, string from)
+    {
+        Assert.SkipUnless(Socket.OSSupportsIPv6, "needs IPv6");
+        await using RegistryServer server = await RegistryServer.StartAsync(
+            Way.StandAlone, ("Bind", "[::]:0"), ("MaxRequestsPerMinute", "1"), ("TrustedProxies", trusted));
+        using var proxy = new HttpClient
+        {
+            BaseAddress = new UriBuilder(Uri.UriSchemeHttp, from, server.Url.Port).Uri,
+        };
         for (int i = 1; i < 4; i++)
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, $"v0/keypackage/{new Device().Hex}");

@@ -1,5 +1,8 @@
 using System.Net;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 using RegistryFunctions.Storage.Sqlite;
 using RegistryFunctions.Tests.Support;
@@ -55,7 +58,7 @@ public sealed class WorkerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_timer_that_comes_while_the_database_is_locked_puts_it_off_until_the_next_run()
+    public async Task A_timer_that_comes_while_the_database_is_locked_is_skipped()
     {
         await using WorkerProcess worker = await StartAsync();
         using (var other = new Database(Db))
@@ -66,7 +69,7 @@ public sealed class WorkerTests : IDisposable
 
         Assert.True((await worker.Host.FireTimerAsync("Prune")).Succeeded);
         await StopAsync(worker);
-        Assert.Contains("warn: RegistryFunctions.Functions.Prune[11] Pruning is put off until the next run", worker.Process.Errors, StringComparison.Ordinal);
+        Assert.Contains("warn: RegistryFunctions.Functions.Prune[11] Prune skipped", worker.Process.Errors, StringComparison.Ordinal);
         Assert.Contains("Pruned 0 bundles", worker.Process.Output, StringComparison.Ordinal);
     }
 
@@ -88,8 +91,12 @@ public sealed class WorkerTests : IDisposable
     public async Task It_listens_on_loopback_only()
     {
         await using WorkerProcess worker = await StartAsync(("Registry__Bind", "0.0.0.0:0"));
+        // It listens for requests once it has answered one.
+        Assert.Null(await worker.Process.FetchAsync(new Device()));
+        IReadOnlyList<string> listeners = Listeners.Of(worker.Process.Id);
+        Assert.NotEmpty(listeners);
         Assert.All(
-            Listeners.Of(worker.Process.Id),
+            listeners,
             listener => Assert.True(IPAddress.IsLoopback(IPEndPoint.Parse(listener).Address), listener));
     }
 
@@ -131,7 +138,7 @@ public sealed class WorkerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_host_that_is_not_there_ends_the_start_with_2_and_one_line()
+    public async Task An_unreachable_host_is_refused_with_one_line_and_exit_code_2()
     {
         string worker = Path.Combine(FunctionsHost.App, "RegistryFunctions.dll");
         await using RegistryProcess process = RegistryProcess.Start(
@@ -186,7 +193,7 @@ public sealed class WorkerTests : IDisposable
     }
 
     [Fact]
-    public async Task With_the_sample_settings_bundles_survive_that_the_program_s_folder_is_made_anew()
+    public async Task With_the_sample_settings_bundles_survive_a_rebuild_of_the_app_folder()
     {
         var device = new Device();
         string app = _folder.File(Path.Combine("bin", "output"));
@@ -211,7 +218,15 @@ public sealed class WorkerTests : IDisposable
     }
 
     [Fact]
-    public async Task SIGTERM_shuts_it_down_as_the_host_s_word_does()
+    public async Task It_takes_less_time_to_shut_down_than_the_host_gives_it()
+    {
+        await using HostedRegistry worker = await HostedRegistry.StartAsync(Way.Worker);
+        HostOptions options = worker.Services.GetRequiredService<IOptions<HostOptions>>().Value;
+        Assert.InRange(options.ShutdownTimeout, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(4));
+    }
+
+    [Fact]
+    public async Task SIGTERM_shuts_it_down_like_the_host_s_message()
     {
         await using WorkerProcess worker = await StartAsync();
         worker.Process.Terminate();
@@ -271,7 +286,7 @@ public sealed class WorkerTests : IDisposable
     }
 
     [Fact]
-    public async Task A_chat_client_of_openssl_and_curl_gets_along_with_it()
+    public async Task The_README_smoke_test_passes()
     {
         await using WorkerProcess worker = await StartAsync();
         await ReadmeTests.RunSmokeTestAsync(worker.Process.Url);

@@ -8,7 +8,7 @@ public sealed class RateLimitTests
     private static readonly TimeSpan Hour = TimeSpan.FromHours(1);
 
     [Fact]
-    public void A_flood_of_keys_has_bounded_memory_and_does_not_forgive_who_asks_on()
+    public void A_flood_of_keys_uses_bounded_memory_and_does_not_reset_busy_keys()
     {
         var limit = new RateLimit<int>(2, Hour);
         Assert.True(limit.TryTake(-1) && limit.TryTake(-1));

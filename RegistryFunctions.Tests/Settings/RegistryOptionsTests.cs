@@ -137,6 +137,30 @@ public sealed class RegistryOptionsTests
         Assert.Throws<SettingException>(() => FromVariables((variable, $"{most + 1}")));
     }
 
+    [Theory]
+    [InlineData("Registry__RetentionDay", "7", "Registry__RetentionDay: is not a setting; the settings are Registry__Bind, ")]
+    [InlineData("Registry__MaxPerIdentity__x", "1", "Registry__MaxPerIdentity__x: is not a setting")]
+    [InlineData("Registry__Db__0", "a.db", "Registry__Db__0: is not a setting")]
+    [InlineData("Logging__LogLevel__Default", "Loud", "Logging__LogLevel__Default: must be one of Trace, ")]
+    [InlineData("Logging__LogLevel__Default", "42", "Logging__LogLevel__Default: must be one of Trace, ")]
+    [InlineData("Logging__LogLevel__Default", "-1", "Logging__LogLevel__Default: must be one of Trace, ")]
+    [InlineData("Logging__LogLevel__Default", "Information,Warning", "Logging__LogLevel__Default: must be one of Trace, ")]
+    [InlineData("Logging__LogLevel__Default", "", "Logging__LogLevel__Default: must be one of Trace, ")]
+    [InlineData("Logging__LogLevel", "Debug", "Logging__LogLevel: is not a setting; Logging__LogLevel__Default sets the level")]
+    [InlineData("Logging__LogLevel__Default__0", "Debug", "Logging__LogLevel__Default: must be one of Trace, ")]
+    public void A_variable_that_means_nothing_is_refused(string variable, string value, string expected)
+    {
+        SettingException refused = Assert.Throws<SettingException>(() => FromVariables((variable, value)));
+        Assert.StartsWith(expected, refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', refused.Message);
+    }
+
+    [Theory]
+    [InlineData("Logging__LogLevel__Default", "warning")]
+    [InlineData("Logging__LogLevel__Microsoft.AspNetCore", "Debug")]
+    [InlineData("registry__maxperidentity", "7")]
+    public void Variables_are_taken_in_either_case(string variable, string value) => FromVariables((variable, value));
+
     private static void AssertEqual(RegistryOptions expected, RegistryOptions? read)
     {
         Assert.NotNull(read);

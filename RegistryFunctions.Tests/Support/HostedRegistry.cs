@@ -41,6 +41,8 @@ internal sealed class HostedRegistry : RegistryServer
 
     public LogCollector Logs { get; } = new();
 
+    public IServiceProvider Services => _app.Services;
+
     public override Uri Url => _functionsHost?.Url ?? new Uri(((WebApplication)_app).Urls.Single());
 
     /// <param name="way">Which way clients reach it.</param>

@@ -12,6 +12,8 @@ namespace RegistryFunctions.Tests.Support;
 /// </summary>
 internal sealed class RegistryProcess : IAsyncDisposable
 {
+    private const string ServingOn = "Serving on ";
+
     private static readonly HttpClient Http = new();
 
     private readonly Process _process;
@@ -33,7 +35,7 @@ internal sealed class RegistryProcess : IAsyncDisposable
         ? Path.GetFullPath(path, Repository.Root)
         : Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "RegistryFunctions.exe" : "RegistryFunctions");
 
-    public Uri Url { get; }
+    public Uri Url { get; private set; }
 
     public int Id => _process.Id;
 
@@ -44,8 +46,7 @@ internal sealed class RegistryProcess : IAsyncDisposable
     /// <summary>Starts the executable stand-alone.</summary>
     public static RegistryProcess StartAlone(string db, params string[] arguments)
     {
-        int port = FreePort();
-        return Start(Executable, port, ["--bind", $"127.0.0.1:{port}", "--db", db, .. arguments]);
+        return Start(Executable, 0, ["--bind", "127.0.0.1:0", "--db", db, .. arguments]);
     }
 
     /// <summary>Starts an executable with the given port in mind.</summary>
@@ -84,6 +85,13 @@ internal sealed class RegistryProcess : IAsyncDisposable
     /// </summary>
     public async Task ReadyAsync(bool isQuiet = false)
     {
+        if (Url.Port == 0)
+        {
+            await PrintedAsync(ServingOn);
+            string line = Output[(Output.IndexOf(ServingOn, StringComparison.Ordinal) + ServingOn.Length)..];
+            Url = new Uri(line[..line.IndexOf(',', StringComparison.Ordinal)]);
+        }
+
         var patience = Stopwatch.StartNew();
         while (true)
         {
@@ -110,7 +118,7 @@ internal sealed class RegistryProcess : IAsyncDisposable
         var patience = Stopwatch.StartNew();
         while (!Output.Contains(text, comparison))
         {
-            Assert.True(patience.Elapsed < TimeSpan.FromSeconds(30), $"\"{text}\" is not in: {Output}");
+            Assert.True(patience.Elapsed < TimeSpan.FromSeconds(30), $"\"{text}\" is not in: {Output} {Errors}");
             await Task.Delay(10);
         }
     }

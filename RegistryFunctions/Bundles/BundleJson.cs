@@ -13,6 +13,7 @@ namespace RegistryFunctions.Bundles;
 public static class BundleJson
 {
     private const string NotOneObject = "body: must be one JSON object";
+    private const string NotBase64 = "must be base64: standard alphabet, padded, not base64url";
     private const int EncodedSignatureLength = (Signature.Size + 2) / 3 * 4;
 
     private static readonly JsonReaderOptions ReaderOptions = new()
@@ -143,7 +144,7 @@ public static class BundleJson
     {
         using var text = JsonText.Of(ref reader);
         payload = GC.AllocateUninitializedArray<byte>(int.Max(0, CanonicalBase64.DecodedLength(text.Utf8)));
-        return text.Exists && CanonicalBase64.TryDecode(text.Utf8, payload) ? null : "payload: must be base64";
+        return text.Exists && CanonicalBase64.TryDecode(text.Utf8, payload) ? null : $"payload: {NotBase64}";
     }
 
     private static string? ReadSignature(ref Utf8JsonReader reader, out Signature? signature)
@@ -152,6 +153,13 @@ public static class BundleJson
         Span<byte> bytes = stackalloc byte[Signature.Size];
         bool decoded = CanonicalBase64.TryDecode(text.Utf8, bytes);
         signature = new Signature(bytes);
-        return decoded ? null : "signature: must be base64 of 64 bytes";
+        if (decoded)
+        {
+            return null;
+        }
+
+        return text.Exists && CanonicalBase64.IsValid(text.Utf8)
+            ? "signature: must be base64 of 64 bytes"
+            : $"signature: {NotBase64}";
     }
 }

@@ -19,6 +19,9 @@ public static class CanonicalBase64
         return text.Length / QuantumChars * QuantumBytes - padding;
     }
 
+    /// <summary>Whether <paramref name="text"/> (UTF-8) is canonical.</summary>
+    public static bool IsValid(ReadOnlySpan<byte> text) => TryDecode(text, new byte[int.Max(0, DecodedLength(text))]);
+
     /// <summary>Decodes <paramref name="text"/> (UTF-8), which must fill <paramref name="bytes"/> exactly.</summary>
     public static bool TryDecode(ReadOnlySpan<byte> text, Span<byte> bytes)
     {

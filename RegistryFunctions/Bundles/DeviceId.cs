@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 
 namespace RegistryFunctions.Bundles;
 
@@ -58,8 +57,13 @@ public readonly struct DeviceId : IEquatable<DeviceId>
     /// <inheritdoc/>
     public override bool Equals([NotNullWhen(true)] object? obj) => obj is DeviceId other && Equals(other);
 
-    /// <summary>The first four bytes: keys are uniformly distributed.</summary>
-    public override int GetHashCode() => MemoryMarshal.Read<int>(Span);
+    /// <summary>Another one in every process: whoever makes keys can't choose them to collide.</summary>
+    public override int GetHashCode()
+    {
+        var hash = new HashCode();
+        hash.AddBytes(Span);
+        return hash.ToHashCode();
+    }
 
     /// <summary>64 lower-case hex digits.</summary>
     public override string ToString() => Convert.ToHexStringLower(Span);

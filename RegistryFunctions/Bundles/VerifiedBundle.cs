@@ -4,7 +4,7 @@ using NSec.Cryptography;
 namespace RegistryFunctions.Bundles;
 
 /// <summary>
-/// A bundle that its device has signed: <see cref="TryVerify"/> is the only way to one, so who holds one
+/// A bundle that its device has signed: <see cref="TryVerify"/> is the only way to one, so whoever holds one
 /// need not check again.
 /// </summary>
 /// <remarks>

@@ -2,7 +2,7 @@ using Spectre.Console;
 
 namespace RegistryFunctions.Commands;
 
-/// <summary>The person in front of it, if there is one.</summary>
+/// <summary>Progress for an interactive terminal.</summary>
 internal static class Terminal
 {
     /// <summary>

@@ -30,7 +30,7 @@ public sealed class Health(StoreProbe probe)
         }
         catch (StoreException e) when (e.Fault == StoreFault.Full)
         {
-            return new Status("""{"status":"degraded","detail":"the registry is full: publishes get 507, fetches go on"}""");
+            return new Status("""{"status":"degraded","detail":"the registry is full: publishes get 507, fetches still work"}""");
         }
     }
 

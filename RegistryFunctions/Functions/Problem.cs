@@ -23,7 +23,7 @@ public sealed class Problem(int status, string detail, TimeSpan? retryAfter = nu
             StatusCodes.Status503ServiceUnavailable, "the registry is busy: try again", TimeSpan.FromSeconds(1)),
         _ => new(
             StatusCodes.Status503ServiceUnavailable,
-            "the registry's storage does not answer: try again later",
+            "the registry's storage is unavailable: try again later",
             TimeSpan.FromSeconds(1)),
     };
 
@@ -41,7 +41,7 @@ public sealed class Problem(int status, string detail, TimeSpan? retryAfter = nu
             response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
         }
 
-        // Without the request's token: that a client has gone is no error here.
+        // Without the request's token: a disconnected client is not an error.
         await response.Body.WriteAsync(body, CancellationToken.None);
     }
 

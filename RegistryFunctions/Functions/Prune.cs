@@ -11,7 +11,7 @@ public sealed partial class Prune(
     // Where it is not known that the clock has leapt: fewer may well have been published together and so come due together.
     private const int ManyBundles = 100;
 
-    /// <summary>Prunes once, or puts it off until the next run where the store can't do it now.</summary>
+    /// <summary>Prunes once, or skips it where the store can't do it now.</summary>
     [Function(nameof(Prune))]
     public async Task RunAsync(
         [TimerTrigger($"%{PruneSchedule.Setting}%")] TimerInfo timer, CancellationToken cancellationToken)
@@ -48,7 +48,7 @@ public sealed partial class Prune(
     [LoggerMessage(10, LogLevel.Information, "Pruned {Dropped} bundles: received before {Cutoff:u}, or over their device's limit")]
     private partial void LogPruned(int dropped, DateTimeOffset cutoff);
 
-    [LoggerMessage(11, LogLevel.Warning, "Pruning is put off until the next run: {Fault}. {Cause}")]
+    [LoggerMessage(11, LogLevel.Warning, "Prune skipped, the next run will retry: {Fault}. {Cause}")]
     private partial void LogPutOff(StoreFault fault, string cause);
 
     [LoggerMessage(13, LogLevel.Warning, "The clock says {Now:u}; {Due} bundles, more than half of all, are past their retention and are being dropped. This is expected after a long downtime or when the retention was shortened. If the clock is wrong: stop the registry, set the clock, and restore the database from a backup")]

@@ -11,6 +11,8 @@ namespace RegistryFunctions.Functions;
 /// <summary>POST /v0/keypackage: parse, verify, store, and answer 204 once the bundle is durable.</summary>
 public sealed class Register(IBundleStore store, RateLimit<DeviceId> deviceLimit, RegistryOptions options)
 {
+    private const string Identity = "identity";
+
     /// <summary>Answers one request.</summary>
     [Function(nameof(Register))]
     public async Task<IResult> RunAsync(
@@ -19,6 +21,14 @@ public sealed class Register(IBundleStore store, RateLimit<DeviceId> deviceLimit
         if (!IsJson(request))
         {
             return new Problem(StatusCodes.Status415UnsupportedMediaType, "content-type: must be application/json");
+        }
+
+        if (EncodingOf(request) is { } encoding)
+        {
+            // RFC 9110, section 15.5.16.
+            request.HttpContext.Response.Headers.AcceptEncoding = Identity;
+            return new Problem(
+                StatusCodes.Status415UnsupportedMediaType, $"content-encoding: must be {Identity} or absent, not {encoding}");
         }
 
         (Submission? submission, Problem? problem) = await ReadAsync(request);
@@ -40,11 +50,17 @@ public sealed class Register(IBundleStore store, RateLimit<DeviceId> deviceLimit
                 "payload: was accepted earlier and is no longer current: publish a new payload"),
             PublishOutcome.TooMany => new Problem(
                 StatusCodes.Status429TooManyRequests,
-                "too many new bundles of this device: wait and try again",
+                "too many new bundles from this device: wait and try again",
                 deviceLimit.RetryAfter),
             _ => Empty.NoContent,
         };
     }
+
+    // Null where the body comes as it is.
+    private static string? EncodingOf(HttpRequest request) =>
+        (string?)request.Headers.ContentEncoding is { } encoding && !encoding.Equals(Identity, StringComparison.OrdinalIgnoreCase)
+            ? encoding
+            : null;
 
     private static bool IsJson(HttpRequest request) => request.ContentType switch
     {

@@ -3,7 +3,7 @@ using RegistryFunctions.Storage;
 namespace RegistryFunctions.Functions;
 
 /// <summary>
-/// Tries the store out for <see cref="Health"/>. Anyone may ask, as often as they like, so the store is probed once for all who
+/// Probes the store for <see cref="Health"/>. Anyone may ask, as often as they like, so the store is probed once for all who
 /// ask meanwhile and shortly after.
 /// </summary>
 public sealed class StoreProbe(IBundleStore store, TimeProvider time)

@@ -11,7 +11,7 @@ namespace RegistryFunctions.Hosting;
 /// <summary>The command line: flags in, exit code out.</summary>
 internal static class CommandLine
 {
-    // A command that is told to end does so at its next step; this bounds what it waits for the disk.
+    // A command that is told to end does so at its next step; this limits how long a hung disk can delay it.
     private static readonly TimeSpan CommandTermination = TimeSpan.FromSeconds(10);
 
     /// <summary>Runs the command that is named; where none is, reads the settings and serves with them.</summary>
@@ -59,7 +59,7 @@ internal static class CommandLine
         };
     }
 
-    // By the name of the setting; those that were not given are not there.
+    // By the name of the setting; flags that were not given are absent.
     private static Dictionary<string, string?> FlagsIn(ParseResult parsed) => SettingsReader.All
         .Select(setting => (setting.Property.Name, Given: parsed.GetResult(setting.Setting.Flag) as OptionResult))
         .Where(flag => flag.Given is { Implicit: false })

@@ -17,8 +17,8 @@ internal static class DataFolder
         if (file.StartsWith(program, OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal))
         {
             throw new SettingException(
-                $"{SettingsReader.Variable(nameof(RegistryOptions.Db))}: {file} lies in the program's own folder, which the next "
-                + "start or deployment replaces: name a file outside of it");
+                $"{SettingsReader.Variable(nameof(RegistryOptions.Db))}: {file} is inside the program's own folder, which the next "
+                + "build or deployment replaces: choose a path outside it");
         }
     }
 }

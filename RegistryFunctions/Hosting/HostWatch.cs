@@ -3,12 +3,12 @@ using System.Runtime.InteropServices;
 namespace RegistryFunctions.Hosting;
 
 /// <summary>
-/// Shuts the worker down when the Functions host has died without stopping it: the worker's own code only notices that nothing
-/// comes any more, and would keep the database open forever.
+/// Shuts the worker down when the Functions host has died without stopping it: the worker's own code only sees a silent
+/// stream, and would keep the database open forever.
 /// </summary>
 /// <remarks>
-/// On Unix an orphan gets another parent. The kernel's own signal for this (PR_SET_PDEATHSIG) comes already when the thread of
-/// the host ends that started the process. On Windows the host ends its workers by a job object.
+/// On Unix an orphan gets another parent. The kernel's own signal for this (PR_SET_PDEATHSIG) fires when the host's starting
+/// thread ends, which is too early. On Windows the host ends its workers by a job object.
 /// </remarks>
 internal sealed partial class HostWatch(
     TimeProvider time, IHostApplicationLifetime lifetime, ILogger<HostWatch> logger) : BackgroundService

@@ -26,7 +26,7 @@ internal static partial class Logs
 
     /// <summary>
     /// For a Functions host, which adds the time itself. What it reads on standard output is information to it; on standard error
-    /// it looks for "warn" and "fail" in the line, which is how these lines begin.
+    /// it looks for "warn" and "fail" in the line, which is how warnings and errors begin.
     /// </summary>
     public static ILoggingBuilder AddConsoleForHost(this ILoggingBuilder logging, IConfiguration configuration) =>
         logging.AddConsole(configuration, timestampFormat: null, toStandardError: LogLevel.Warning);

@@ -26,7 +26,7 @@ internal sealed partial class PruneTimer(
             {
                 await prune.RunAsync(new TimerInfo(), stoppingToken);
             }
-            catch (Exception e) when (e is not OperationCanceledException)
+            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
                 // The next run may do better. If it escaped, it would end the process as if it had been told to stop.
                 LogFailed(logger, e);

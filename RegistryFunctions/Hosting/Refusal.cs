@@ -16,7 +16,7 @@ internal static class Refusal
         {
             return await run();
         }
-        catch (Exception e) when (e is SettingException or StoreOpenException)
+        catch (Exception e) when (e is SettingException or StoreOpenException or ServeException)
         {
             return Print(e.Message);
         }

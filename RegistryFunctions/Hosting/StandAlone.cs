@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using System.Reflection;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
@@ -18,19 +17,12 @@ internal static class StandAlone
 
     /// <summary>Serves until a signal says stop. Returns the exit code.</summary>
     /// <exception cref="StoreOpenException">The database can't be opened.</exception>
-    /// <exception cref="SettingException">The address can't be served on.</exception>
+    /// <exception cref="ServeException">The address can't be listened on.</exception>
     public static async Task<int> RunAsync(RegistryOptions options)
     {
         await using WebApplication app = Build(options, TimeProvider.System);
-        try
-        {
-            await app.ServeAsync();
-            return 0;
-        }
-        catch (Exception e) when (e is IOException or SocketException)
-        {
-            throw new SettingException($"can't serve on {options.Bind}: {(e.InnerException ?? e).Message}");
-        }
+        await app.ServeAsync(options.Bind);
+        return 0;
     }
 
     /// <summary>Puts the server together. <paramref name="configure"/> has the last word on services and logging.</summary>

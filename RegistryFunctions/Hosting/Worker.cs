@@ -20,19 +20,20 @@ internal static class Worker
     public static bool IsStartedByHost(string[] args) => args.Contains("--functions-uri");
 
     /// <summary>Serves until the host says stop. Returns the exit code.</summary>
-    /// <exception cref="SettingException">A setting makes no sense, or the host is not there.</exception>
+    /// <exception cref="SettingException">A setting makes no sense.</exception>
     /// <exception cref="StoreOpenException">The database can't be opened.</exception>
+    /// <exception cref="ServeException">The host is not there.</exception>
     public static async Task<int> RunAsync(string[] args)
     {
         using IHost host = Build(args, TimeProvider.System);
         try
         {
-            await host.ServeAsync();
+            await host.ServeAsync("its own port of this machine");
             return 0;
         }
         catch (RpcException e)
         {
-            throw new SettingException($"can't reach the Functions host: {e.Status.Detail}");
+            throw new ServeException($"can't reach the Functions host: {e.Status.Detail}");
         }
     }
 
@@ -45,7 +46,9 @@ internal static class Worker
         builder.UseMiddleware<ErrorBoundary>();
         builder.UseMiddleware<AddressLimit>();
         builder.Services.AddHostedService<HostWatch>();
-        // Who the client is, the address limit says by the trusted proxies alone. The worker would believe anybody.
+        // Sooner than the 5 seconds after which the host kills it.
+        builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(3));
+        // Only AddressLimit decides who the client is. The worker would trust any X-Forwarded-For.
         builder.Services.PostConfigure<ForwardedHeadersOptions>(headers => headers.ForwardedHeaders = ForwardedHeaders.None);
         builder.Services.Configure<KestrelServerOptions>(kestrel =>
         {
@@ -65,7 +68,7 @@ internal static class Worker
         IHost host = builder.Build();
         // Opened now, so that a database that can't be used stops the start.
         host.Services.GetRequiredService<IBundleStore>();
-        host.LogStart(() => "the Functions host");
+        host.LogStart(() => "a Functions host");
         return host;
     }
 }

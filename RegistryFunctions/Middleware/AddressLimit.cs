@@ -54,18 +54,12 @@ public sealed class AddressLimit : IFunctionsWorkerMiddleware
             : next(context);
     }
 
-    // Health is free: its answer is kept, and who watches a registry must not be shut out by those who overload it.
+    // Health is not limited: its answer is cached, and monitoring must work during overload.
     private Problem? Refuse(HttpContext context, string function)
     {
         if (!_limit.IsOn || function == nameof(Health))
         {
             return null;
-        }
-
-        if (IPAddress.IPv6Loopback.Equals(context.Connection.RemoteIpAddress))
-        {
-            // A Functions host calls its worker at "localhost", which is the one or the other: both are this machine.
-            context.Connection.RemoteIpAddress = IPAddress.Loopback;
         }
 
         _forwarded?.ApplyForwarders(context);
@@ -86,6 +80,13 @@ public sealed class AddressLimit : IFunctionsWorkerMiddleware
         foreach (IPNetwork proxy in proxies)
         {
             options.KnownIPNetworks.Add(proxy);
+        }
+
+        // Who calls "localhost" comes from the one or the other: both are this machine.
+        if (proxies.Any(proxy => proxy.Contains(IPAddress.Loopback) || proxy.Contains(IPAddress.IPv6Loopback)))
+        {
+            options.KnownProxies.Add(IPAddress.Loopback);
+            options.KnownProxies.Add(IPAddress.IPv6Loopback);
         }
 
         return options;

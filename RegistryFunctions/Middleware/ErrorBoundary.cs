@@ -43,21 +43,29 @@ public sealed partial class ErrorBoundary(ILogger<ErrorBoundary> logger) : IFunc
         {
             await run();
         }
-        catch (Exception e) when (!context.Response.HasStarted)
+        catch (Exception e)
         {
-            await Explain(e).ExecuteAsync(context);
+            IResult answer = Explain(e, context);
+            if (context.Response.HasStarted)
+            {
+                // Too late to say so: the connection is cut.
+                throw;
+            }
+
+            await answer.ExecuteAsync(context);
         }
     }
 
-    private IResult Explain(Exception exception)
+    private IResult Explain(Exception exception, HttpContext context)
     {
         switch (exception)
         {
             case BadHttpRequestException bad:
-                return new Problem(bad.StatusCode, "body: did not arrive completely");
+                return new Problem(bad.StatusCode, "body: incomplete or malformed");
             case StoreException store:
                 return Problem.Of(store.Fault);
-            case OperationCanceledException or ConnectionResetException:
+            case ConnectionResetException:
+            case OperationCanceledException when context.RequestAborted.IsCancellationRequested:
                 // The client has gone, or the server cuts what it can't wait for: nobody is there to read an answer.
                 return new Empty(StatusCodes.Status499ClientClosedRequest);
             default:

@@ -5,7 +5,7 @@ using System.Net.Sockets;
 namespace RegistryFunctions.RateLimits;
 
 /// <summary>
-/// Whom a request is counted to: an IPv4 address, or the /64 that an IPv6 address is in, of which a client has all addresses
+/// Whom a request is counted to: an IPv4 address, or the /64 that an IPv6 address is in, which a client usually owns as a whole
 /// (RFC 4291, section 2.5.4).
 /// </summary>
 public readonly record struct ClientNetwork

@@ -7,9 +7,9 @@ namespace RegistryFunctions.RateLimits;
 /// any thread.
 /// </summary>
 /// <remarks>
-/// The buckets are the framework's, their keeping is not: its partitioned limiter keeps a bucket until it is full again,
+/// The buckets are the framework's, only the eviction is not: its partitioned limiter keeps a bucket until it is full again,
 /// and visits every bucket ten times a second. Anyone can make a new key for every request, so that would grow without end.
-/// Here memory has a bound, and who asks often is remembered however many others ask once.
+/// Here memory is bounded, and busy keys stay even when many others appear once.
 /// </remarks>
 public sealed class RateLimit<TKey>
     where TKey : notnull

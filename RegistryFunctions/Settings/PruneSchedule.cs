@@ -11,7 +11,7 @@ internal static class PruneSchedule
     private const string Must = "must be an NCRONTAB expression such as \"0 0 * * * *\", which is hourly";
 
     /// <summary>
-    /// Refuses a schedule that the host can't use. Told by the host alone it is easily missed: all but Prune goes on working, and
+    /// Refuses a schedule that the host can't use. If only the host reports it, it is easy to miss: all but Prune still works, and
     /// nothing is dropped by age.
     /// </summary>
     /// <exception cref="SettingException">It is missing, or no NCRONTAB expression of five or six fields.</exception>

@@ -3,13 +3,13 @@ using Microsoft.Extensions.Options;
 namespace RegistryFunctions.Settings;
 
 /// <summary>
-/// What an operator can set: here is the name, the default, the flag, its help and the valid values of each setting, and nowhere
-/// else. <see cref="SettingsReader"/> fills it.
+/// The registry's settings: name, default, flag, help and valid values of each are here and nowhere else.
+/// <see cref="SettingsReader"/> fills it.
 /// </summary>
 public sealed class RegistryOptions
 {
     /// <summary>Where to serve when stand-alone.</summary>
-    [EndPoint("--bind", "Address to serve on when stand-alone; port 0 takes a free one")]
+    [EndPoint("--bind", "Address to listen on when stand-alone; port 0 picks a free one")]
     public string Bind { get; set; } = "0.0.0.0:8080";
 
     /// <summary>Path of the SQLite file.</summary>
@@ -38,7 +38,7 @@ public sealed class RegistryOptions
     public int MaxBodyBytes { get; set; } = 64 * 1024;
 
     /// <summary>Connections served at once when stand-alone.</summary>
-    [WholeNumber("--max-connections", "Connections served at once when stand-alone; extra ones are closed", 1, 10_000_000)]
+    [WholeNumber("--max-connections", "Concurrent connections when stand-alone; extra ones are closed", 1, 10_000_000)]
     public int MaxConnections { get; set; } = 20_000;
 
     /// <summary>Largest size of the SQLite file, in bytes; 0 for no limit.</summary>
@@ -60,7 +60,7 @@ public sealed class RegistryOptions
     public int MaxPublishesPerHour { get; set; }
 
     /// <summary>Proxies whose X-Forwarded-For tells the client's address.</summary>
-    [Networks("--trusted-proxies", "Proxies whose X-Forwarded-For tells the client's address")]
+    [Networks("--trusted-proxies", "Proxies whose X-Forwarded-For is trusted")]
     public string TrustedProxies { get; set; } = NetworksAttribute.None;
 }
 

@@ -31,7 +31,7 @@ internal abstract class SettingAttribute(string flag, string argument, string de
 internal sealed class WholeNumberAttribute(string flag, string description, long least, long most, bool orZero = false)
     : SettingAttribute(
         flag, "n", description,
-        orZero ? $"0 or a whole number from {least}" : $"a whole number from {least} to {most}")
+        orZero ? $"0 or a whole number from {least} to {most}" : $"a whole number from {least} to {most}")
 {
     /// <inheritdoc/>
     public override bool IsValid(object? value) =>

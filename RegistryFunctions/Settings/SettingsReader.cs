@@ -55,7 +55,7 @@ internal static class SettingsReader
                 continue;
             }
 
-            // What the binder can't convert it throws at a developer, not at an operator.
+            // The binder's own message is for developers.
             if (!IsOfType(property.PropertyType, text))
             {
                 throw new SettingException($"{Source(property.Name)}: {setting.Refuse(text)}");
@@ -104,7 +104,13 @@ internal static class SettingsReader
     private static void CheckLogLevels(IConfiguration configuration)
     {
         string[] known = Enum.GetNames<LogLevel>();
-        foreach (IConfigurationSection level in configuration.GetSection("Logging:LogLevel").GetChildren())
+        IConfigurationSection levels = configuration.GetSection("Logging:LogLevel");
+        if (levels.Value is not null)
+        {
+            throw new SettingException("Logging__LogLevel: is not a setting; Logging__LogLevel__Default sets the level");
+        }
+
+        foreach (IConfigurationSection level in levels.GetChildren())
         {
             if (!known.Contains(level.Value, StringComparer.OrdinalIgnoreCase))
             {
