@@ -252,6 +252,35 @@ public sealed class SqliteBundleStoreTests : IDisposable
         Assert.Equal(200, database.Scalar<long>("SELECT count(*) FROM bundle"));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Of_two_stores_on_one_file_each_sees_the_other_s_last_publish_at_once(bool prunes)
+    {
+        await using SqliteBundleStore one = Open();
+        await using SqliteBundleStore two = Open();
+        var (device, repeating) = (new Device(), new Device());
+        await PublishAsync(one, repeating, [1]);
+        for (int i = 0; i < 300; i++)
+        {
+            // Neither a repeat nor a prune of nothing changes the file, while the other store does.
+            _time.Advance(TimeSpan.FromMinutes(2));
+            Assert.Equal(PublishOutcome.AlreadyCurrent, await PublishAsync(one, repeating, [1]));
+            await one.FindNewestAsync(device.Id, CancellationToken.None);
+            Task published = Task.Run(() => PublishAsync(two, device, BitConverter.GetBytes(i)).AsTask());
+            do
+            {
+                await (prunes
+                    ? one.PruneAsync(DateTimeOffset.UnixEpoch, CancellationToken.None).AsTask()
+                    : (Task)PublishAsync(one, repeating, [1]).AsTask());
+            }
+            while (!published.IsCompleted);
+            await published;
+            Bundle? newest = await one.FindNewestAsync(device.Id, CancellationToken.None);
+            Assert.Equal(i, BitConverter.ToInt32(newest!.Payload.Span));
+        }
+    }
+
     [Fact]
     public async Task A_lowered_limit_is_applied_by_the_next_prune_to_every_device()
     {

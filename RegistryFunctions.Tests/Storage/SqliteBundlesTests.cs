@@ -39,7 +39,7 @@ public sealed class SqliteBundlesTests
     {
         connection = SqliteFile.OpenForWriting(db, SqliteSchema.Migrations);
         var options = new SqliteStoreOptions(db, Keep: 1, ReplayWindow: TimeSpan.Zero);
-        return new SqliteBundles(connection, options, new KnownRows(TimeProvider.System));
+        return new SqliteBundles(connection, options);
     }
 
     private static void Publish(SqliteBundles bundles, int count)

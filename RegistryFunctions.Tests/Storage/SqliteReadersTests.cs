@@ -15,7 +15,7 @@ public sealed class SqliteReadersTests : IDisposable
     {
         string db = _folder.File("store.db");
         _writer = SqliteFile.OpenForWriting(db, SqliteSchema.Migrations);
-        _readers = new SqliteReaders(db, new KnownRows(TimeProvider.System));
+        _readers = new SqliteReaders(db);
     }
 
     public void Dispose()

@@ -16,11 +16,10 @@ public sealed class SqliteBundleStore : IBundleStore
 
     private SqliteBundleStore(SqliteStoreOptions options, TimeProvider time, ILogger logger)
     {
-        var known = new KnownRows(time);
-        _writer = new SqliteWriter(options, known, time, logger);
+        _writer = new SqliteWriter(options, time, logger);
         _verifyOnRead = options.VerifyOnRead;
         _readFaults = new FaultLog(logger, "read", time);
-        _readers = new SqliteReaders(options.Path, known);
+        _readers = new SqliteReaders(options.Path);
     }
 
     /// <summary>Opens the file, creating it and its parent folders where missing.</summary>

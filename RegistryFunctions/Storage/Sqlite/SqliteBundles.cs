@@ -23,12 +23,7 @@ internal sealed class SqliteBundles : IDisposable
     private readonly List<SqliteStatement> _statements = [];
     private readonly List<Accepted> _accepted = [];
     private readonly List<Due> _due = [];
-    private readonly List<(DeviceId Device, long Row)> _published = [];
-    private readonly KnownRows _known;
-    private readonly WalIndex _index;
-    private readonly SqliteLogBuffer _log;
     private bool _sizeIsLimited;
-    private bool _hasDropped;
 
     private readonly SqliteStatement _begin;
     private readonly SqliteStatement _commit;
@@ -45,13 +40,10 @@ internal sealed class SqliteBundles : IDisposable
     private readonly SqliteStatement _setHeldPerDevice;
 
     /// <summary>Takes over the connection.</summary>
-    public SqliteBundles(SqliteConnection connection, SqliteStoreOptions options, KnownRows known)
+    public SqliteBundles(SqliteConnection connection, SqliteStoreOptions options)
     {
         _connection = connection;
         _options = options;
-        _known = known;
-        _index = new WalIndex(connection);
-        _log = new SqliteLogBuffer(connection);
         _begin = Prepare("BEGIN IMMEDIATE");
         _commit = Prepare("COMMIT");
         _acceptedOfDevice = Prepare("SELECT seq, digest FROM accepted WHERE head = ? AND device = ? ORDER BY seq DESC");
@@ -86,23 +78,10 @@ internal sealed class SqliteBundles : IDisposable
     private bool RemembersSpent => _options.ReplayWindow > TimeSpan.Zero;
 
     /// <summary>Starts a transaction that holds the write lock from the start.</summary>
-    public void Begin()
-    {
-        _begin.Execute();
-        _published.Clear();
-        _hasDropped = false;
-        _known.Begin(_index);
-    }
+    public void Begin() => _begin.Execute();
 
     /// <summary>Ends the transaction; returns once it is durable.</summary>
-    public void Commit()
-    {
-        _commit.Execute();
-        _known.Commit(_index, _published, _hasDropped);
-    }
-
-    /// <summary>See <see cref="KnownRows.Renew"/>.</summary>
-    public void RenewKnown() => _known.Renew(_index);
+    public void Commit() => _commit.Execute();
 
     /// <summary>
     /// Puts the limit of the file's size in force or out of force, for statements that follow outside a transaction.
@@ -131,7 +110,6 @@ internal sealed class SqliteBundles : IDisposable
     /// <summary>Undoes the transaction, if SQLite has not done so itself on an error.</summary>
     public void Rollback()
     {
-        _log.Discard();
         if (raw.sqlite3_get_autocommit(_connection.Handle) == 0)
         {
             _connection.Execute("ROLLBACK");
@@ -168,7 +146,6 @@ internal sealed class SqliteBundles : IDisposable
             .Bind(6, verified.Bundle.Signature.Span)
             .Bind(7, verified.Bundle.Payload.Span)
             .Execute();
-        _published.Add((verified.Device, raw.sqlite3_last_insert_rowid(_connection.Handle)));
         DropHeld(from: _options.Keep - 1);
         ForgetBeyond(_options.Keep - 1 + SpentPerDevice);
         return PublishOutcome.Stored;
@@ -321,7 +298,6 @@ internal sealed class SqliteBundles : IDisposable
             return 0;
         }
 
-        _hasDropped = true;
         int dropped = 1;
         _olderOfDevice.Bind(1, DeviceHead.Of(due.Device.Span)).Bind(2, due.Device.Span).Bind(3, due.Seq);
         try

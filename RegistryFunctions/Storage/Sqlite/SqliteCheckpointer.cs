@@ -1,34 +1,39 @@
-using System.Runtime.InteropServices;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
 namespace RegistryFunctions.Storage.Sqlite;
 
 /// <summary>
-/// Copies the write-ahead log into the database beside the commits instead of in between. SQLite can begin the log anew
-/// only when all of it is copied and flushed and nothing was added meanwhile: so a thread copies and flushes until little
-/// is left, and the writer is asked to do that little (https://www.sqlite.org/wal.html#ckpt).
+/// Copies the write-ahead log into the database beside the commits. A passive checkpoint flushes what it has copied only if
+/// nothing was added to the log meanwhile, and SQLite begins the log anew only when all of it is copied and flushed
+/// (https://www.sqlite.org/c3ref/wal_checkpoint_v2.html, https://www.sqlite.org/wal.html#ckpt). So a thread copies until
+/// little is left, asks the writer for a short pause, copies that and flushes all of it while the writer goes on; the writer
+/// itself then copies what was added during the flush.
 /// </summary>
-internal sealed partial class SqliteCheckpointer : IDisposable
+internal sealed class SqliteCheckpointer : IDisposable
 {
-    // In pages: the writer copies so many within a few milliseconds.
+    // In pages: copied in about a millisecond.
     private const int Little = 256;
 
-    // Publishes come before copying, but a machine that has much else to do must not keep the log from being copied.
-    private const int Niceness = 10;
-
-    // Publishes may come as fast as they are copied, and the log must not grow for ever: of 120 MB, the writer copies the
+    // Publishes may come as fast as they are copied, and the log must not grow without end: at 120 MB the writer copies the
     // rest, and takes no more until it has.
     private const int MaxRounds = 8;
     private const int MaxPages = 30_000;
 
+    // What is left is copied well within this time. Where it is not, only the flush comes later: by the writer.
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
+
+    // A writer that does not come by in this time has nothing to write, which is as good as a pause.
+    private static readonly TimeSpan WriterIsIdle = TimeSpan.FromMilliseconds(20);
+
     private readonly SqliteConnection _connection;
-    private readonly SqlitePacedFile _file;
     private readonly Thread _thread;
     private readonly AutoResetEvent _wake = new(initialState: false);
+    private readonly AutoResetEvent _paused = new(initialState: false);
+    private readonly AutoResetEvent _flushed = new(initialState: false);
 
+    private int _wantsPause;
     private int _bulkIsCopied;
-    private volatile bool _isCopying;
     private volatile bool _hasFailed;
     private volatile bool _closing;
 
@@ -36,7 +41,6 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     public SqliteCheckpointer(SqliteConnection connection)
     {
         _connection = connection;
-        _file = new SqlitePacedFile(connection);
         _thread = new Thread(Run) { IsBackground = true, Name = "checkpointer" };
         _thread.Start();
     }
@@ -44,14 +48,22 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     /// <summary>Tells that the log has grown.</summary>
     public void Wake() => _wake.Set();
 
-    /// <summary>Tells that it grows so fast that there is no time for pauses, if it is being copied.</summary>
-    public void Hurry() => _file.IsHurried = _isCopying;
-
     /// <summary>
     /// Whether the disk has failed to take a copy. The system tells of a failed flush once and forgets what it could not
     /// write, so the next flush would succeed and the log, which still has it all, be begun anew: nothing more is copied.
     /// </summary>
     public bool HasFailed => _hasFailed;
+
+    /// <summary>Lets the thread copy without being overtaken, if it asks for that. Belongs between two writes.</summary>
+    public void PauseIfAsked()
+    {
+        if (Interlocked.Exchange(ref _wantsPause, 0) != 0)
+        {
+            _flushed.Reset();
+            _paused.Set();
+            _flushed.WaitOne(Pause);
+        }
+    }
 
     /// <summary>Whether the writer should now copy the rest; true once for each bulk.</summary>
     public bool TakeTurn() => Interlocked.Exchange(ref _bulkIsCopied, 0) != 0;
@@ -74,17 +86,17 @@ internal sealed partial class SqliteCheckpointer : IDisposable
     public void Dispose()
     {
         _closing = true;
-        _file.IsHurried = true;
         raw.sqlite3_interrupt(_connection.Handle);
         _wake.Set();
         _thread.Join();
         _connection.Dispose();
         _wake.Dispose();
+        _paused.Dispose();
+        _flushed.Dispose();
     }
 
     private void Run()
     {
-        YieldToOthers();
         while (true)
         {
             _wake.WaitOne();
@@ -100,14 +112,16 @@ internal sealed partial class SqliteCheckpointer : IDisposable
 
     private void CopyBulk()
     {
-        _isCopying = true;
         int copied = 0;
         for (int round = 0; round < MaxRounds && !_closing; round++)
         {
             int pages = Copy(_connection);
-            // SQLite does not flush a copy while the log grows.
-            NoteFailure(Flush());
-            if (pages - copied <= Little || pages > MaxPages)
+            if (pages > MaxPages)
+            {
+                return;
+            }
+
+            if (pages - copied <= Little)
             {
                 break;
             }
@@ -115,11 +129,13 @@ internal sealed partial class SqliteCheckpointer : IDisposable
             copied = pages;
         }
 
-        _isCopying = false;
-        _file.IsHurried = _closing;
+        _paused.Reset();
+        Volatile.Write(ref _wantsPause, 1);
+        _paused.WaitOne(WriterIsIdle);
+        Copy(_connection);
+        Volatile.Write(ref _wantsPause, 0);
+        _flushed.Set();
     }
-
-    private unsafe int Flush() => SqliteFileObject.Flush(SqliteFileObject.FindDatabase(_connection));
 
     // What else may go wrong, such as a full disk, is left to the next turn: until then the log grows, and nothing is lost.
     private void NoteFailure(int code)
@@ -129,16 +145,4 @@ internal sealed partial class SqliteCheckpointer : IDisposable
             _hasFailed = true;
         }
     }
-
-    // On Linux each thread has a priority of its own, whatever setpriority(2) says of processes.
-    private static void YieldToOthers()
-    {
-        if (OperatingSystem.IsLinux())
-        {
-            _ = SetPriority(which: 0, who: 0, Niceness);
-        }
-    }
-
-    [LibraryImport("libc", EntryPoint = "setpriority")]
-    private static partial int SetPriority(int which, int who, int niceness);
 }

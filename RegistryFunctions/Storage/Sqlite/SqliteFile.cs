@@ -9,9 +9,8 @@ internal static class SqliteFile
     // SQLite waits this long for another process's lock before it gives up with SQLITE_BUSY.
     private const int BusyTimeoutMs = 5_000;
 
-    // Of all readers that are kept. A reader's share on two cores holds the inner pages of the tree of two million bundles by
-    // row.
-    private const int ReaderCachesKiB = 21 * 1024;
+    // Of all readers that are kept. A reader's share on two cores holds the inner pages of both trees of two million bundles.
+    private const int ReaderCachesKiB = 36 * 1024;
 
     /// <summary>An extended result code has its primary one in its lowest byte (https://www.sqlite.org/rescode.html).</summary>
     public const int PrimaryCode = 0xFF;

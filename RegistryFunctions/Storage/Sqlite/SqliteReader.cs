@@ -4,54 +4,31 @@ using RegistryFunctions.Bundles;
 namespace RegistryFunctions.Storage.Sqlite;
 
 /// <summary>A connection that fetches. Not thread-safe.</summary>
-internal sealed class SqliteReader : IDisposable
+internal sealed class SqliteReader(SqliteConnection connection) : IDisposable
 {
-    private const string Columns = "seq, signature, payload, digest, checksum";
-
     /// <summary>How many are kept open. A reader is used without waiting, so more than there are cores are seldom in use.</summary>
     public static readonly int MostIdle = Environment.ProcessorCount + 1;
 
-    private readonly SqliteConnection _connection;
-    private readonly SqliteStatement _row;
-    private readonly SqliteStatement _newest;
-    private readonly KnownRows _known;
-    private readonly WalIndex _index;
-
-    /// <summary>Takes over a connection. What it finds, it adds to <paramref name="known"/>.</summary>
-    public SqliteReader(SqliteConnection connection, KnownRows known)
-    {
-        _connection = connection;
-        _row = new SqliteStatement(connection, $"SELECT {Columns} FROM accepted WHERE seq = ?");
-        _newest = new SqliteStatement(
-            connection, $"SELECT {Columns} FROM accepted WHERE head = ? AND device = ? ORDER BY seq DESC LIMIT 1");
-        _known = known;
-        _index = new WalIndex(connection);
-    }
+    private readonly SqliteStatement _newest = new(
+        connection,
+        """
+        SELECT signature, payload, digest, checksum FROM accepted
+        WHERE head = ? AND device = ? ORDER BY seq DESC LIMIT 1
+        """);
 
     /// <summary>The bundle that the device published last, or null where there is none or it was dropped.</summary>
     /// <exception cref="StoreException">What the file holds is not what was stored.</exception>
     public Bundle? FindNewest(in DeviceId device)
     {
-        if (_known.At(_index) is not { } rows)
+        _newest.Bind(1, DeviceHead.Of(device.Span)).Bind(2, device.Span);
+        try
         {
-            return FindInTree(device, out _);
+            return _newest.Step() && !_newest.IsNull(1) ? ReadBundle(device) : null;
         }
-
-        int epoch = rows.Bundles.Epoch;
-        long row = rows.Find(device);
-        if (rows.Bundles.Find(device, row) is { } kept)
+        finally
         {
-            return kept;
+            _newest.Reset();
         }
-
-        Bundle? bundle = (row == 0 ? null : FindInRow(row, device)) ?? FindInTree(device, out row);
-        if (bundle is not null)
-        {
-            rows.Note(device, row);
-            rows.Bundles.Add(device, row, bundle, epoch);
-        }
-
-        return bundle;
     }
 
     /// <summary>How many bundles were received before, and whether they are more than half of all.</summary>
@@ -71,51 +48,15 @@ internal sealed class SqliteReader : IDisposable
     /// <summary>Closes the connection.</summary>
     public void Dispose()
     {
-        _row.Dispose();
         _newest.Dispose();
-        _connection.Dispose();
+        connection.Dispose();
     }
 
-    private long Count(FormattableString sql) => _connection.Scalar<long>(FormattableString.Invariant(sql));
+    private long Count(FormattableString sql) => connection.Scalar<long>(FormattableString.Invariant(sql));
 
-    // Null where the row is not the device's, or its bundle was dropped, or it is damaged: the tree tells which.
-    private Bundle? FindInRow(long row, in DeviceId device)
-    {
-        _row.Bind(1, row);
-        try
-        {
-            return _row.Step() ? ReadBundle(_row, device) : null;
-        }
-        finally
-        {
-            _row.Reset();
-        }
-    }
-
-    private Bundle? FindInTree(in DeviceId device, out long row)
-    {
-        row = 0;
-        _newest.Bind(1, DeviceHead.Of(device.Span)).Bind(2, device.Span);
-        try
-        {
-            if (!_newest.Step() || _newest.IsNull(2))
-            {
-                return null;
-            }
-
-            row = _newest.Int64(0);
-            return ReadBundle(_newest, device) ?? throw Damaged();
-        }
-        finally
-        {
-            _newest.Reset();
-        }
-    }
-
-    private static Bundle? ReadBundle(SqliteStatement row, in DeviceId device)
-    {
+    private Bundle ReadBundle(in DeviceId device) =>
         StoredBundle.TryRead(
-            device, row.Blob(1), row.Blob(2), digest: row.Int64(3), checksum: row.Int64(4), out Bundle? bundle);
-        return bundle;
-    }
+            device, _newest.Blob(0), _newest.Blob(1), digest: _newest.Int64(2), checksum: _newest.Int64(3), out Bundle? bundle)
+            ? bundle
+            : throw Damaged();
 }

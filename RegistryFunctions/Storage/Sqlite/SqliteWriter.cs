@@ -13,11 +13,8 @@ internal sealed class SqliteWriter : IDisposable
     private const int QueueCapacity = 4_096;
     private const int MaxBatch = 512;
 
-    // Of some ten thousand bundles of usual size: 60 MB.
-    private const int PagesBetweenCheckpoints = 15_000;
-
-    // At half of the most that can be published, fewer come while the others are copied at leisure.
-    private const int PagesUntilHurry = 3_000;
+    // Of some 1,300 bundles of usual size: 8 MB. The longer the log, the longer its flush lets everybody wait.
+    private const int PagesBetweenCheckpoints = 2_000;
 
     private static readonly TimeSpan AnchorInterval = TimeSpan.FromSeconds(1);
 
@@ -41,12 +38,12 @@ internal sealed class SqliteWriter : IDisposable
 
     /// <summary>Starts writing to the file.</summary>
     /// <exception cref="StoreOpenException">The path can't hold the store.</exception>
-    public SqliteWriter(SqliteStoreOptions options, KnownRows known, TimeProvider time, ILogger logger)
+    public SqliteWriter(SqliteStoreOptions options, TimeProvider time, ILogger logger)
     {
         _connection = SqliteFile.OpenForWriting(options.Path, SqliteSchema.Migrations);
         _file = new FileIdentity(options.Path);
         _log = new FileIdentity(SqliteFile.LogOf(options.Path));
-        _bundles = new SqliteBundles(_connection, options, known);
+        _bundles = new SqliteBundles(_connection, options);
         _checkpointer = new SqliteCheckpointer(SqliteFile.OpenForCheckpoints(options.Path));
         _anchor = new SqliteAnchor(SqliteFile.OpenForReading(options.Path), _connection);
         _time = time;
@@ -83,7 +80,7 @@ internal sealed class SqliteWriter : IDisposable
 
     private void Run()
     {
-        Renew();
+        _anchor.Renew();
         while (WaitForRequests())
         {
             TakeRequests();
@@ -99,19 +96,13 @@ internal sealed class SqliteWriter : IDisposable
             }
 
             Checkpoint();
-            Renew();
+            _anchor.Renew();
         }
 
         foreach (PruneRequest prune in _prunes)
         {
             prune.Fail(new StoreException(StoreFault.Busy, "the store is closing"));
         }
-    }
-
-    private void Renew()
-    {
-        _anchor.Renew();
-        _bundles.RenewKnown();
     }
 
     // False once the queue is closed and empty. A prune under way does not wait for requests.
@@ -131,7 +122,7 @@ internal sealed class SqliteWriter : IDisposable
         Task<bool> coming = ready.AsTask();
         while (!coming.Wait(AnchorInterval))
         {
-            Renew();
+            _anchor.Renew();
         }
 
         return coming.Result;
@@ -240,6 +231,7 @@ internal sealed class SqliteWriter : IDisposable
 
     private void Checkpoint()
     {
+        _checkpointer.PauseIfAsked();
         if (_checkpointer.TakeTurn())
         {
             _anchor.Release();
@@ -250,10 +242,6 @@ internal sealed class SqliteWriter : IDisposable
         {
             _pagesSinceCheckpoint = 0;
             _checkpointer.Wake();
-        }
-        else if (_pagesSinceCheckpoint >= PagesUntilHurry)
-        {
-            _checkpointer.Hurry();
         }
     }
 
