@@ -1,5 +1,8 @@
 using System.Net;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.Azure.Functions.Worker.Core.FunctionMetadata;
@@ -128,6 +131,8 @@ internal sealed class HostedRegistry : RegistryServer
         _app = Worker.Build(
             [.. _functionsHost.WorkerArguments, .. settings.Select(setting => $"--{setting.Key}={setting.Value}")], Time, Configure);
         await _app.StartAsync();
+        IServerAddressesFeature listens = _app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();
+        _functionsHost.WorkerUri = new Uri(listens.Addresses.Single());
         await _functionsHost.WorkerReadyAsync();
     }
 
@@ -142,9 +147,7 @@ internal sealed class HostedRegistry : RegistryServer
             builder.Services.AddSingleton<IFunctionMetadataProvider, GeneratedFunctionMetadataProvider>();
             builder.Services.AddSingleton<IFunctionExecutor, DirectFunctionExecutor>();
             // It takes one port for the life of a process; tests have many workers in one.
-            int port = RegistryProcess.FreePort();
-            builder.Services.PostConfigure<WorkerOptions>(worker => worker.Capabilities["HttpUri"] = $"http://127.0.0.1:{port}/");
-            builder.Services.Configure<KestrelServerOptions>(kestrel => kestrel.Listen(IPAddress.Loopback, port));
+            builder.Services.Configure<KestrelServerOptions>(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         }
 
         builder.Logging.ClearProviders().AddProvider(Logs);

@@ -87,6 +87,17 @@ internal sealed class FunctionsHost : IAsyncDisposable
         ["Functions:Worker:GrpcMaxMessageLength"] = LongestMessage,
     };
 
+    /// <summary>
+    /// Where the worker takes HTTP requests: what it has told, unless a test knows better, whose worker in the same process can't
+    /// tell its port before it listens.
+    /// </summary>
+    public Uri WorkerUri
+    {
+        get => field ?? Worker.Result.HttpUri
+            ?? throw new InvalidOperationException("The worker takes no HTTP requests: it has told no HttpUri.");
+        set;
+    }
+
     /// <summary>What the worker said of its functions, by name.</summary>
     public IReadOnlyList<FunctionMetadata> Functions { get; private set; } = [];
 
@@ -116,6 +127,9 @@ internal sealed class FunctionsHost : IAsyncDisposable
 
     /// <summary>A JSON file of the function app, such as host.json.</summary>
     public JsonElement Read(string file) => JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(Path.Combine(_app, file)));
+
+    /// <summary>From now on it waits for another worker, if one has come already.</summary>
+    public void ExpectWorker() => Announce();
 
     /// <summary>Waits until a worker has loaded its functions: from then on requests are forwarded to it.</summary>
     /// <exception cref="Exception">It could not, or it went away.</exception>
@@ -208,7 +222,7 @@ internal sealed class FunctionsHost : IAsyncDisposable
             return;
         }
 
-        await context.RequestServices.GetRequiredService<HttpTriggers>().AnswerAsync(context, worker);
+        await context.RequestServices.GetRequiredService<HttpTriggers>().AnswerAsync(context, worker, WorkerUri);
     }
 
     private async Task ServeAsync(IAsyncStreamReader<StreamingMessage> reader, IServerStreamWriter<StreamingMessage> writer)

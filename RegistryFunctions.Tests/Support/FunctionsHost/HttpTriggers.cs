@@ -16,7 +16,7 @@ internal sealed class HttpTriggers(IHttpForwarder forwarder, string routePrefix)
         new RetryingHandler(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }));
 
     /// <summary>Answers one request of a client.</summary>
-    public async Task AnswerAsync(HttpContext context, WorkerStream worker)
+    public async Task AnswerAsync(HttpContext context, WorkerStream worker, Uri workerUri)
     {
         if (Find(context.Request, worker.Functions) is not { } function)
         {
@@ -26,7 +26,7 @@ internal sealed class HttpTriggers(IHttpForwarder forwarder, string routePrefix)
 
         try
         {
-            await InvokeAsync(context, worker, function);
+            await InvokeAsync(context, worker, workerUri, function);
         }
         catch (Exception) when (!context.Response.HasStarted)
         {
@@ -47,16 +47,15 @@ internal sealed class HttpTriggers(IHttpForwarder forwarder, string routePrefix)
          select function).FirstOrDefault();
 
     // The request goes by HTTP, and the word that it comes by gRPC. The worker puts the two together by the header.
-    private async Task InvokeAsync(HttpContext context, WorkerStream worker, FunctionMetadata function)
+    private async Task InvokeAsync(
+        HttpContext context, WorkerStream worker, Uri workerUri, FunctionMetadata function)
     {
         string id = Guid.NewGuid().ToString();
         // As the real host: what a client has put there stays.
         context.Request.Headers.TryAdd(InvocationHeader, id);
-        string to = worker.HttpUri?.ToString()
-            ?? throw new InvalidOperationException("The worker takes no HTTP requests: it has told no HttpUri.");
         // With the headers as they came: the real host adds no X-Forwarded-For, as this forwarder would by default.
         Task<ForwarderError> forwarding =
-            forwarder.SendAsync(context, to, _worker, Forwarding, HttpTransformer.Empty).AsTask();
+            forwarder.SendAsync(context, workerUri.AbsoluteUri, _worker, Forwarding, HttpTransformer.Empty).AsTask();
         Task<InvocationOutcome> invocation =
             worker.InvokeAsync(id, function, new TypedData { Http = new RpcHttp() }, context.RequestAborted);
         // Both, whatever becomes of the one: the forwarding uses the context to its end.

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net.Sockets;
 using System.Text.Json;
 
 namespace RegistryFunctions.Tests.Support;
@@ -7,14 +8,17 @@ namespace RegistryFunctions.Tests.Support;
 internal sealed class WorkerProcess : IAsyncDisposable
 {
     private const string WorkerLine = "worker: ";
+    private const int Attempts = 3;
 
+    private readonly Func<RegistryProcess> _start;
     private readonly bool _hasParent;
 
-    private WorkerProcess(FunctionsHost host, RegistryProcess process, bool hasParent)
+    private WorkerProcess(FunctionsHost host, Func<RegistryProcess> start, bool hasParent)
     {
         Host = host;
-        Process = process;
+        _start = start;
         _hasParent = hasParent;
+        Process = start();
     }
 
     /// <summary>The values of local.settings.sample.json, which Core Tools turn into environment variables.</summary>
@@ -26,7 +30,7 @@ internal sealed class WorkerProcess : IAsyncDisposable
     public FunctionsHost Host { get; }
 
     /// <summary>The worker, or the parent that it was given; the address is the host's for clients.</summary>
-    public RegistryProcess Process { get; }
+    public RegistryProcess Process { get; private set; }
 
     /// <summary>Starts the app as worker.config.json says, in the app's folder, as the real host does.</summary>
     /// <param name="settings">Win over the sample's; null for none. A relative Registry__Db lies in the app's folder.</param>
@@ -47,14 +51,20 @@ internal sealed class WorkerProcess : IAsyncDisposable
     /// <exception cref="Exception">The worker has ended, with what it had to say, or could not load its functions.</exception>
     public async Task ReadyAsync()
     {
-        Task ready = Host.WorkerReadyAsync();
-        Task<int> exit = Process.ExitAsync();
-        if (await Task.WhenAny(ready, exit) == exit || ready.Exception?.InnerException is IOException)
+        for (int attempt = 1; !await IsReadyAsync(); attempt++)
         {
-            throw new InvalidOperationException($"The worker has ended with exit code {await exit}: {Process.Errors}");
-        }
+            // A worker listens on a port that was free a moment before. Where somebody was faster, the real host starts another
+            // worker as well.
+            if (attempt == Attempts || !Process.Errors.Contains("can't listen on its own port", StringComparison.Ordinal))
+            {
+                throw new InvalidOperationException(
+                    $"The worker has ended with exit code {await Process.ExitAsync()}: {Process.Errors}");
+            }
 
-        await ready;
+            await Process.DisposeAsync();
+            Host.ExpectWorker();
+            Process = _start();
+        }
     }
 
     /// <summary>The id of the worker's own process.</summary>
@@ -111,9 +121,38 @@ internal sealed class WorkerProcess : IAsyncDisposable
             }
         }
 
-        RegistryProcess process =
-            RegistryProcess.Start(executable, host.Url.Port, arguments, app, environment);
-        return new WorkerProcess(host, process, withParent);
+        return new WorkerProcess(
+            host, () => RegistryProcess.Start(executable, host.Url.Port, arguments, app, environment), withParent);
+    }
+
+    // False where the process has ended.
+    private async Task<bool> IsReadyAsync()
+    {
+        Task ready = Host.WorkerReadyAsync();
+        Task<int> exit = Process.ExitAsync();
+        if (await Task.WhenAny(ready, exit) == exit || ready.Exception?.InnerException is IOException)
+        {
+            await exit;
+            return false;
+        }
+
+        await ready;
+        // It may have told its address before it listens there.
+        while (!exit.IsCompleted)
+        {
+            try
+            {
+                using var client = new TcpClient();
+                await client.ConnectAsync(Host.WorkerUri.Host, Host.WorkerUri.Port);
+                return true;
+            }
+            catch (SocketException)
+            {
+                await Task.Delay(10);
+            }
+        }
+
+        return false;
     }
 
     private int? PrintedId() =>
