@@ -158,7 +158,7 @@ public abstract class ErrorTests(Way way) : IAsyncLifetime
         // Flips the lowest bit of a number; replaces the first byte of a blob.
         database.Execute(column is "digest" or "checksum"
             ? $"UPDATE accepted SET {column} = ({column} | 1) - ({column} & 1)"
-            : $"UPDATE accepted SET {column} = CAST(x'00' || substr({column}, 2) AS BLOB)");
+            : $"UPDATE accepted SET {column} = CAST(iif(substr({column}, 1, 1) = x'00', x'01', x'00') || substr({column}, 2) AS BLOB)");
         using HttpResponseMessage refused = await _server.GetAsync(device.Hex);
         await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
         await _server.StopWithOneWarningAsync();
