@@ -40,6 +40,22 @@ public sealed class FaultLogTests : IDisposable
     }
 
     [Fact]
+    public void A_second_outage_within_the_minute_that_lasts_is_told_when_the_minute_is_over_and_so_is_its_end()
+    {
+        Meet(StoreFault.Full);
+        _log.Healed();
+        for (int seconds = 0; seconds < 90; seconds++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            Meet(StoreFault.Full);
+            Assert.Equal(seconds < 59 ? 1 : 2, _logs.Lines.Count(line => line.Level == LogLevel.Error));
+        }
+
+        _log.Healed();
+        Assert.Equal(2, _logs.Lines.Count(line => line.Level == LogLevel.Information));
+    }
+
+    [Fact]
     public void Another_fault_is_told_at_once()
     {
         Meet(StoreFault.Full);

@@ -2,7 +2,7 @@ namespace RegistryFunctions.Storage;
 
 /// <summary>
 /// Logs a lasting fault once, when it begins, and once more when it is over. One that comes and goes, as for a publish that
-/// does not fit and the next that does, is told once a minute.
+/// does not fit and the next that does, is told once a minute; one that comes again and stays is told when the minute is over.
 /// </summary>
 /// <param name="logger">Where to.</param>
 /// <param name="work">What can't be done meanwhile: "written" or "read".</param>
@@ -22,16 +22,15 @@ internal sealed partial class FaultLog(ILogger logger, string work, TimeProvider
     {
         lock (_lock)
         {
-            if (_isFaulty && _current == fault)
+            if (!_isFaulty || _current != fault)
             {
-                return;
+                (_isFaulty, _current, _isTold) = (true, fault, false);
             }
 
-            (_isFaulty, _current) = (true, fault);
-            _isTold = _told != fault || time.GetElapsedTime(_toldAt) >= Silence;
-            if (_isTold)
+            // Asked again as long as the fault lasts: one that began in the minute of another is told after it.
+            if (!_isTold && (_told != fault || time.GetElapsedTime(_toldAt) >= Silence))
             {
-                (_told, _toldAt) = (fault, time.GetTimestamp());
+                (_told, _toldAt, _isTold) = (fault, time.GetTimestamp(), true);
                 LogBegin(work, fault, cause.Message);
             }
         }
