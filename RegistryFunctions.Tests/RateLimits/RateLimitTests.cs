@@ -42,6 +42,17 @@ public sealed class RateLimitTests
     }
 
     [Fact]
+    public void What_is_left_is_told_without_being_counted()
+    {
+        var limit = new RateLimit<int>(2, Hour);
+        Assert.Equal([2, 2], [limit.Left(1), limit.Left(1)]);
+        Assert.True(limit.TryTake(1));
+        Assert.Equal(1, limit.Left(1));
+        Assert.True(limit.TryTake(1));
+        Assert.Equal(0, limit.Left(1));
+    }
+
+    [Fact]
     public void An_allowance_of_0_is_no_limit()
     {
         var off = new RateLimit<int>(0, Hour);

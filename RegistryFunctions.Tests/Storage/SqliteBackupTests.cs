@@ -1,5 +1,4 @@
 using System.Runtime.Versioning;
-using Microsoft.Data.Sqlite;
 using RegistryFunctions.Storage;
 using RegistryFunctions.Storage.Sqlite;
 using RegistryFunctions.Tests.Support;
@@ -13,7 +12,7 @@ public sealed class SqliteBackupTests : IDisposable
 
     public SqliteBackupTests()
     {
-        using SqliteConnection created = SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations);
+        using SqliteSession created = SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations);
         using var database = new Database(Db);
         for (int i = 0; i < 20; i++)
         {

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using RegistryFunctions.Bundles;
+using RegistryFunctions.RateLimits;
 using RegistryFunctions.Storage;
 using RegistryFunctions.Storage.Sqlite;
 using RegistryFunctions.Tests.Support;
@@ -35,10 +36,8 @@ public sealed class SqliteBundleStoreTests : IDisposable
         await using SqliteBundleStore store = Open();
         using var database = new Database(Db);
         Assert.Equal("wal", database.Scalar<string>("PRAGMA journal_mode"));
-        using var connection = SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations);
-        using var command = connection.CreateCommand();
-        command.CommandText = "PRAGMA synchronous";
-        Assert.Equal(2L, command.ExecuteScalar());
+        using SqliteSession session = SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations);
+        Assert.Equal(2, session.Scalar<long>("PRAGMA synchronous"));
     }
 
     [Fact]
@@ -121,6 +120,45 @@ public sealed class SqliteBundleStoreTests : IDisposable
         Assert.Equal(PublishOutcome.Stored, await small);
         Assert.Equal(StoreFault.Full, (await Assert.ThrowsAsync<StoreException>(() => large)).Fault);
         Assert.Equal(PublishOutcome.Stored, await last);
+    }
+
+    [Fact]
+    public async Task What_there_is_no_room_for_costs_no_device_its_allowance()
+    {
+        using var clock = new HeldClock(_time.GetUtcNow());
+        await using SqliteBundleStore store = Open(
+            time: clock, maxBytes: 1024 * 1024, limit: new RateLimit<DeviceId>(1, TimeSpan.FromHours(1)));
+        var (large, small) = (new Device(), new Device());
+        Task first = PublishAsync(store, new Device(), [1]).AsTask();
+        await clock.AskedAsync();
+        // Of one batch, which is undone and written again.
+        Task<PublishOutcome> stored = PublishAsync(store, small, [2]).AsTask();
+        Task<PublishOutcome> refused = PublishAsync(store, large, new byte[2 * 1024 * 1024]).AsTask();
+        clock.Release();
+        await first;
+        Assert.Equal(PublishOutcome.Stored, await stored);
+        Assert.Equal(StoreFault.Full, (await Assert.ThrowsAsync<StoreException>(() => refused)).Fault);
+        Assert.Equal(PublishOutcome.Stored, await PublishAsync(store, large, [3]));
+        Assert.Equal(PublishOutcome.TooMany, await PublishAsync(store, small, [4]));
+        Assert.Equal(PublishOutcome.AlreadyCurrent, await PublishAsync(store, small, [2]));
+    }
+
+    [Fact]
+    public async Task A_probe_of_another_store_on_the_file_changes_nothing_for_fetches_and_publishes()
+    {
+        await using SqliteBundleStore one = Open();
+        await using SqliteBundleStore two = Open();
+        var device = new Device();
+        using var database = new Database(Db);
+        for (byte i = 0; i < 50; i++)
+        {
+            await PublishAsync(one, device, [i]);
+            long size = database.Scalar<long>("PRAGMA page_count");
+            await Task.WhenAll(two.ProbeAsync().AsTask(), one.ProbeAsync().AsTask());
+            Assert.Equal([i], (await one.FindNewestAsync(device.Id, CancellationToken.None))!.Payload.ToArray());
+            Assert.Equal(PublishOutcome.AlreadyCurrent, await PublishAsync(one, device, [i]));
+            Assert.Equal(size, database.Scalar<long>("PRAGMA page_count"));
+        }
     }
 
     [Fact]
@@ -345,8 +383,11 @@ public sealed class SqliteBundleStoreTests : IDisposable
         return closing;
     }
 
-    private SqliteBundleStore Open(int keep = 5, TimeProvider? time = null, long maxBytes = 0) => SqliteBundleStore.Open(
-        new SqliteStoreOptions(Db, keep, TimeSpan.FromDays(90), maxBytes), time ?? _time, NullLogger.Instance);
+    private SqliteBundleStore Open(
+        int keep = 5, TimeProvider? time = null, long maxBytes = 0, RateLimit<DeviceId>? limit = null) => SqliteBundleStore.Open(
+            new SqliteStoreOptions(Db, keep, TimeSpan.FromDays(90), maxBytes, PublishLimit: limit),
+            time ?? _time,
+            NullLogger.Instance);
 
     private static ValueTask<PublishOutcome> PublishAsync(SqliteBundleStore store, Device device, byte[] payload) =>
         store.PublishAsync(device.Bundle(payload), CancellationToken.None);

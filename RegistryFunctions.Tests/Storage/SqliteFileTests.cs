@@ -141,7 +141,7 @@ public sealed class SqliteFileTests : IDisposable
     public void Readers_can_t_write()
     {
         Open(Db).Dispose();
-        using SqliteConnection reader = SqliteFile.OpenForReading(Db);
+        using SqliteSession reader = SqliteFile.OpenForReading(Db);
         Assert.Equal(8, Assert.Throws<SqliteException>(() => reader.Execute("DELETE FROM accepted")).SqliteErrorCode);
     }
 
@@ -151,12 +151,12 @@ public sealed class SqliteFileTests : IDisposable
         for (int round = 0; round < 10; round++)
         {
             string db = _folder.File($"{round}.db");
-            SqliteConnection[] opened = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => Open(db))));
-            Array.ForEach(opened, connection => connection.Dispose());
+            SqliteSession[] opened = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(() => Open(db))));
+            Array.ForEach(opened, session => session.Dispose());
         }
     }
 
-    private static SqliteConnection Open(string path) => SqliteFile.OpenForWriting(path, SqliteSchema.Migrations);
+    private static SqliteSession Open(string path) => SqliteFile.OpenForWriting(path, SqliteSchema.Migrations);
 
     private static string Refusal(string path)
     {

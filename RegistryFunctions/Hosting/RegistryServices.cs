@@ -34,7 +34,7 @@ internal static class RegistryServices
                 TimeSpan.FromDays(options.ReplayWindowDays),
                 options.MaxDbBytes,
                 options.VerifyOnRead,
-                services.GetRequiredService<RateLimit<DeviceId>>().TryTake),
+                services.GetRequiredService<RateLimit<DeviceId>>()),
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILogger<SqliteBundleStore>>());
     }

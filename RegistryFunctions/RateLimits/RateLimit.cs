@@ -76,6 +76,19 @@ public sealed class RateLimit<TKey>
         return lease.IsAcquired;
     }
 
+    /// <summary>How many times more the key may do it now. Counts nothing.</summary>
+    public int Left(TKey key)
+    {
+        if (_bucket is null)
+        {
+            return int.MaxValue;
+        }
+
+        TokenBucketRateLimiter bucket = BucketOf(key, _bucket);
+        bucket.TryReplenish();
+        return (int)bucket.GetStatistics()!.CurrentAvailablePermits;
+    }
+
     private TokenBucketRateLimiter BucketOf(TKey key, TokenBucketRateLimiterOptions options)
     {
         lock (_lock)

@@ -1,5 +1,4 @@
 using Microsoft.Data.Sqlite;
-using SQLitePCL;
 
 namespace RegistryFunctions.Storage.Sqlite;
 
@@ -10,22 +9,22 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// </summary>
 internal sealed class SqliteAnchor : IDisposable
 {
-    private readonly SqliteConnection _connection;
+    private readonly SqliteSession _session;
     private readonly SqliteStatement _begin;
     private readonly SqliteStatement _read;
     private readonly SqliteStatement _commit;
     private readonly SqliteStatement _version;
     private long _lastVersion;
 
-    /// <summary>Takes over a connection, and looks at the database through the writer's now and then.</summary>
-    public SqliteAnchor(SqliteConnection connection, SqliteConnection writer)
+    /// <summary>Takes over a session, and looks at the database through the writer's now and then.</summary>
+    public SqliteAnchor(SqliteSession session, SqliteSession writer)
     {
-        _connection = connection;
-        _begin = new SqliteStatement(connection, "BEGIN");
-        _read = new SqliteStatement(connection, "SELECT 1 FROM held_per_device");
-        _commit = new SqliteStatement(connection, "COMMIT");
+        _session = session;
+        _begin = session.Prepare("BEGIN");
+        _read = session.Prepare("SELECT 1 FROM held_per_device");
+        _commit = session.Prepare("COMMIT");
         // Of the writer's connection it changes when another has written, which here is another process.
-        _version = new SqliteStatement(writer, "PRAGMA data_version");
+        _version = writer.Prepare("PRAGMA data_version");
         _lastVersion = _version.QueryInt64();
     }
 
@@ -56,19 +55,12 @@ internal sealed class SqliteAnchor : IDisposable
     /// <summary>Holds nothing until the next renewal. Belongs before the log is copied to its end.</summary>
     public void Release()
     {
-        if (raw.sqlite3_get_autocommit(_connection.Handle) == 0)
+        if (_session.InTransaction)
         {
             _commit.Execute();
         }
     }
 
-    /// <summary>Closes the connection.</summary>
-    public void Dispose()
-    {
-        _version.Dispose();
-        _begin.Dispose();
-        _read.Dispose();
-        _commit.Dispose();
-        _connection.Dispose();
-    }
+    /// <summary>Closes the session.</summary>
+    public void Dispose() => _session.Dispose();
 }

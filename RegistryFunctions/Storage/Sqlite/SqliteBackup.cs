@@ -15,9 +15,6 @@ internal sealed record BackupContent(long Bundles, long Bytes);
 /// </summary>
 internal static partial class SqliteBackup
 {
-    // Four MiB: often enough to show progress and to be cancelled.
-    private const int PagesPerStep = 1_024;
-
     /// <summary>
     /// Copies what <paramref name="source"/> holds now to <paramref name="target"/>, which appears when it is complete and
     /// durable, and else not at all. It is one file that a store can be opened on.
@@ -33,7 +30,7 @@ internal static partial class SqliteBackup
     {
         source = Path.GetFullPath(source);
         target = Path.GetFullPath(target);
-        using SqliteConnection database = SqliteFile.OpenForBackup(source, SqliteSchema.Migrations);
+        using SqliteSession database = SqliteFile.OpenForBackup(source, SqliteSchema.Migrations);
         RefuseTaken(target);
         string partial = CreatePartial(source, target);
         try
@@ -104,16 +101,16 @@ internal static partial class SqliteBackup
 
     // Returns how many bundles were copied.
     private static long CopyPages(
-        SqliteConnection database, string partial, Action<double> progress, CancellationToken cancellationToken)
+        SqliteSession database, string partial, Action<double> progress, CancellationToken cancellationToken)
     {
         // One snapshot from begin to end. Without it, SQLite would begin anew whenever somebody else has written between two
         // steps, and so under load never end. Meanwhile the write-ahead log is not begun anew.
-        using SqliteTransaction snapshot = database.BeginTransaction(deferred: true);
+        using SqliteTransaction snapshot = database.Begin(deferred: true);
         long bundles = database.Scalar<long>("SELECT count(*) FROM bundle");
-        using SqliteConnection copy = SqliteFile.OpenForCopy(partial);
+        using SqliteSession copy = SqliteFile.OpenForCopy(partial);
         using sqlite3_backup backup = raw.sqlite3_backup_init(copy.Handle, "main", database.Handle, "main");
         int code;
-        while ((code = raw.sqlite3_backup_step(backup, PagesPerStep)) == raw.SQLITE_OK)
+        while ((code = raw.sqlite3_backup_step(backup, SqliteTuning.PagesPerBackupStep)) == raw.SQLITE_OK)
         {
             progress(1 - ((double)raw.sqlite3_backup_remaining(backup) / raw.sqlite3_backup_pagecount(backup)));
             cancellationToken.ThrowIfCancellationRequested();

@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.ObjectPool;
 using RegistryFunctions.Bundles;
 
 namespace RegistryFunctions.Storage.Sqlite;
@@ -10,16 +11,17 @@ namespace RegistryFunctions.Storage.Sqlite;
 public sealed class SqliteBundleStore : IBundleStore
 {
     private readonly SqliteWriter _writer;
-    private readonly SqliteReaders _readers;
+    private readonly ObjectPool<SqliteReader> _readers;
     private readonly FaultLog _readFaults;
     private readonly bool _verifyOnRead;
 
-    private SqliteBundleStore(SqliteStoreOptions options, TimeProvider time, ILogger logger)
+    private SqliteBundleStore(SqliteWriter writer, SqliteStoreOptions options, FaultLog readFaults)
     {
-        _writer = new SqliteWriter(options, time, logger);
+        _writer = writer;
+        _readers = new DefaultObjectPoolProvider { MaximumRetained = SqliteTuning.IdleReaders }
+            .Create(new ReaderPolicy(options.Path));
+        _readFaults = readFaults;
         _verifyOnRead = options.VerifyOnRead;
-        _readFaults = new FaultLog(logger, "read", time);
-        _readers = new SqliteReaders(options.Path);
     }
 
     /// <summary>Opens the file, creating it and its parent folders where missing.</summary>
@@ -32,7 +34,8 @@ public sealed class SqliteBundleStore : IBundleStore
         options = options with { Path = Path.GetFullPath(options.Path) };
         try
         {
-            return new SqliteBundleStore(options, time, logger);
+            return new SqliteBundleStore(
+                SqliteWriter.Start(options, time, logger), options, new FaultLog(logger, "read", time));
         }
         catch (SqliteException e)
         {
@@ -42,7 +45,7 @@ public sealed class SqliteBundleStore : IBundleStore
 
     /// <inheritdoc/>
     public async ValueTask<PublishOutcome> PublishAsync(VerifiedBundle bundle, CancellationToken cancellationToken) =>
-        await _writer.Enqueue(new PublishRequest(bundle, cancellationToken)).ConfigureAwait(false);
+        await _writer.PublishAsync(bundle, cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
     public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken) =>
@@ -55,13 +58,21 @@ public sealed class SqliteBundleStore : IBundleStore
         ValueTask.FromResult(Read(static (reader, cutoff) => reader.CountReceivedBefore(cutoff), cutoff));
 
     /// <inheritdoc/>
-    public async ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
-        await _writer.Enqueue(new PruneRequest(cutoff, cancellationToken)).ConfigureAwait(false);
+    public async ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken)
+    {
+        var prune = new Prune(cutoff, cancellationToken);
+        while (!prune.IsDone)
+        {
+            await _writer.RunAsync(prune.TakeStep).ConfigureAwait(false);
+        }
+
+        return prune.Dropped;
+    }
 
     /// <inheritdoc/>
     public async ValueTask ProbeAsync()
     {
-        Task<bool> written = _writer.Enqueue(new ProbeRequest());
+        Task written = _writer.RunAsync(static connection => connection.Probe());
         await FindNewestAsync(default, CancellationToken.None).ConfigureAwait(false);
         await written.ConfigureAwait(false);
     }
@@ -69,7 +80,7 @@ public sealed class SqliteBundleStore : IBundleStore
     /// <inheritdoc/>
     public ValueTask DisposeAsync()
     {
-        _readers.Dispose();
+        ((IDisposable)_readers).Dispose();
         _writer.Dispose();
         return ValueTask.CompletedTask;
     }
@@ -87,7 +98,7 @@ public sealed class SqliteBundleStore : IBundleStore
         SqliteReader? reader = null;
         try
         {
-            reader = _readers.Take();
+            reader = _readers.Get();
             T result = read(reader, query);
             _readers.Return(reader);
             _readFaults.Healed();
@@ -105,10 +116,15 @@ public sealed class SqliteBundleStore : IBundleStore
     // A query of constants can't be at fault itself, so every error of SQLite is one of the store.
     private static StoreException? AsFault(Exception e) => e switch
     {
-        StoreException fault => fault,
         ObjectDisposedException => new StoreException(StoreFault.Busy, "the store is closing", e),
-        SqliteException sqlite => new StoreException(
-            SqliteFile.FaultOf(sqlite) ?? StoreFault.Unavailable, sqlite.Message, sqlite),
-        _ => null,
+        SqliteException => SqliteFile.AsStoreException(e) ?? new StoreException(StoreFault.Unavailable, e.Message, e),
+        _ => e as StoreException,
     };
+
+    private sealed class ReaderPolicy(string path) : PooledObjectPolicy<SqliteReader>
+    {
+        public override SqliteReader Create() => SqliteFile.OpenForReading(path).Into(session => new SqliteReader(session));
+
+        public override bool Return(SqliteReader obj) => true;
+    }
 }

@@ -15,12 +15,8 @@ internal sealed class SqliteCheck : IDisposable
     // How much is told of each kind of finding.
     private const int MostFindings = 20;
 
-    // What is read at once and then verified by all cores.
-    private const int RowsPerBatch = 1_000;
-    private const int BytesPerBatch = 16 * 1024 * 1024;
-
     private readonly string _path;
-    private readonly SqliteConnection _connection;
+    private readonly SqliteSession _session;
     private readonly bool _inUse;
     private readonly (long Length, DateTime Written) _stateBefore;
 
@@ -28,7 +24,7 @@ internal sealed class SqliteCheck : IDisposable
     {
         _path = path;
         _stateBefore = State();
-        _connection = SqliteFile.OpenForCheck(path, SqliteSchema.Migrations, out _inUse);
+        _session = SqliteFile.OpenForCheck(path, SqliteSchema.Migrations, out _inUse);
     }
 
     /// <summary>Opens the file.</summary>
@@ -66,7 +62,7 @@ internal sealed class SqliteCheck : IDisposable
     public long? CountDevices(CancellationToken cancellationToken)
     {
         long? devices = null;
-        TryRead(() => devices = _connection.Scalar<long>("SELECT count(DISTINCT device) FROM bundle"), cancellationToken);
+        TryRead(() => devices = _session.Scalar<long>("SELECT count(DISTINCT device) FROM bundle"), cancellationToken);
         return devices;
     }
 
@@ -81,7 +77,7 @@ internal sealed class SqliteCheck : IDisposable
     }
 
     /// <summary>Closes the file.</summary>
-    public void Dispose() => _connection.Dispose();
+    public void Dispose() => _session.Dispose();
 
     // SQLite itself goes by what it finds (https://www.sqlite.org/fileformat.html#the_database_header).
     private void CompareLength(List<string> found)
@@ -96,7 +92,7 @@ internal sealed class SqliteCheck : IDisposable
         Span<byte> pages = stackalloc byte[sizeof(uint)];
         using SafeFileHandle file = File.OpenHandle(_path);
         RandomAccess.Read(file, pages, PageCount);
-        long length = BinaryPrimitives.ReadUInt32BigEndian(pages) * _connection.Scalar<long>("PRAGMA page_size");
+        long length = BinaryPrimitives.ReadUInt32BigEndian(pages) * _session.Scalar<long>("PRAGMA page_size");
         if (_stateBefore.Length < length)
         {
             found.Add($"the file is cut off: it is {_stateBefore.Length} bytes long, not {length}");
@@ -105,10 +101,10 @@ internal sealed class SqliteCheck : IDisposable
 
     private void ReadIntegrity(List<string> found)
     {
-        using var integrity = new SqliteStatement(_connection, $"PRAGMA integrity_check({MostFindings})");
-        while (integrity.Step())
+        SqliteStatement integrity = _session.Prepare($"PRAGMA integrity_check({MostFindings})");
+        foreach (SqliteStatement row in integrity.Rows())
         {
-            string text = Encoding.UTF8.GetString(integrity.Blob(0));
+            string text = Encoding.UTF8.GetString(row.Blob(0));
             if (text != "ok")
             {
                 found.AddRange(text.Split('\n'));
@@ -118,9 +114,8 @@ internal sealed class SqliteCheck : IDisposable
 
     private void VerifyRows(CheckedRows rows, Action<double> progress, CancellationToken cancellationToken)
     {
-        long last = _connection.Scalar<long>("SELECT coalesce(max(seq), 0) FROM bundle");
-        using var next = new SqliteStatement(
-            _connection,
+        long last = _session.Scalar<long>("SELECT coalesce(max(seq), 0) FROM bundle");
+        SqliteStatement next = _session.Prepare(
             """
             SELECT seq, device, signature, payload, digest, checksum, head FROM accepted
             WHERE seq > ? AND seq <= ? AND payload IS NOT NULL ORDER BY seq
@@ -141,40 +136,36 @@ internal sealed class SqliteCheck : IDisposable
 
     private static List<Row> ReadBatch(SqliteStatement next, long after, long last)
     {
-        var batch = new List<Row>(RowsPerBatch);
-        next.Bind(1, after).Bind(2, last);
-        try
+        var batch = new List<Row>(SqliteTuning.RowsPerCheckBatch);
+        int bytes = 0;
+        foreach (SqliteStatement found in next.Bind(1, after).Bind(2, last).Rows())
         {
-            int bytes = 0;
-            while (batch.Count < RowsPerBatch && bytes < BytesPerBatch && next.Step())
+            Row row = ReadRow(found);
+            if (row.Seq <= after)
             {
-                Row row = ReadRow(next);
-                if (row.Seq <= after)
-                {
-                    throw new SqliteException("rows are out of order", raw.SQLITE_CORRUPT);
-                }
-
-                batch.Add(row);
-                bytes += row.Submission?.Bundle.Payload.Length ?? 0;
-                after = row.Seq;
+                throw new SqliteException("rows are out of order", raw.SQLITE_CORRUPT);
             }
 
-            return batch;
+            batch.Add(row);
+            after = row.Seq;
+            bytes += row.Submission?.Bundle.Payload.Length ?? 0;
+            if (batch.Count == SqliteTuning.RowsPerCheckBatch || bytes >= SqliteTuning.BytesPerCheckBatch)
+            {
+                break;
+            }
         }
-        finally
-        {
-            next.Reset();
-        }
+
+        return batch;
     }
 
     private static Row ReadRow(SqliteStatement next)
     {
         Submission? submission = null;
         ReadOnlySpan<byte> device = next.Blob(1);
-        if (device.Length == DeviceId.Size && DeviceHead.Of(device) == next.Int64(6))
+        if (device.Length == DeviceId.Size && BundleRow.HeadOf(device) == next.Int64(6))
         {
             var id = new DeviceId(device);
-            if (StoredBundle.TryRead(id, next.Blob(2), next.Blob(3), next.Int64(4), next.Int64(5), out Bundle? bundle))
+            if (BundleRow.TryRead(id, next.Blob(2), next.Blob(3), next.Int64(4), next.Int64(5), out Bundle? bundle))
             {
                 submission = new Submission(id, bundle);
             }
@@ -194,7 +185,7 @@ internal sealed class SqliteCheck : IDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         using CancellationTokenRegistration interruption =
-            cancellationToken.Register(() => raw.sqlite3_interrupt(_connection.Handle));
+            cancellationToken.Register(() => raw.sqlite3_interrupt(_session.Handle));
         try
         {
             read();
@@ -222,4 +213,43 @@ internal sealed class SqliteCheck : IDisposable
 
     // Without a submission where the row is not what was stored.
     private readonly record struct Row(long Seq, Submission? Submission);
+}
+
+/// <summary>What a check has found in the rows.</summary>
+/// <param name="most">How many findings are told; the rest is counted.</param>
+internal sealed class CheckedRows(int most)
+{
+    private readonly List<string> _findings = [];
+
+    /// <summary>How many rows were read.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>How many of them are damaged.</summary>
+    public long Damaged { get; private set; }
+
+    /// <summary>The row that was read last, or 0.</summary>
+    public long LastSeq { get; private set; }
+
+    /// <summary>Why the rows after it can't be read; null where all were.</summary>
+    public string? Unreadable { get; set; }
+
+    /// <summary>A line for each of the first damaged rows. It names the row by its place in the order of acceptance.</summary>
+    public IReadOnlyList<string> Findings => _findings;
+
+    /// <summary>Adds a row, with what is wrong with it or null.</summary>
+    public void Add(long seq, string? damage)
+    {
+        Count++;
+        LastSeq = seq;
+        if (damage is null)
+        {
+            return;
+        }
+
+        Damaged++;
+        if (_findings.Count < most)
+        {
+            _findings.Add($"row {seq}: {damage}");
+        }
+    }
 }

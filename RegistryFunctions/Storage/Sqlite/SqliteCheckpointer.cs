@@ -1,4 +1,3 @@
-using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
 namespace RegistryFunctions.Storage.Sqlite;
@@ -12,41 +11,26 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// </summary>
 internal sealed class SqliteCheckpointer : IDisposable
 {
-    // In pages: copied in about a millisecond.
-    private const int Little = 256;
-
-    // Publishes may come as fast as they are copied, and the log must not grow without end: at 120 MB the writer copies the
-    // rest, and takes no more until it has.
-    private const int MaxRounds = 8;
-    private const int MaxPages = 30_000;
-
-    // What is left is copied well within this time. Where it is not, only the flush comes later: by the writer.
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
-
-    // A writer that does not come by in this time has nothing to write, which is as good as a pause.
-    private static readonly TimeSpan WriterIsIdle = TimeSpan.FromMilliseconds(20);
-
-    private readonly SqliteConnection _connection;
+    private readonly SqliteSession _session;
     private readonly Thread _thread;
     private readonly AutoResetEvent _wake = new(initialState: false);
     private readonly AutoResetEvent _paused = new(initialState: false);
     private readonly AutoResetEvent _flushed = new(initialState: false);
+
+    // Used only by the writer's thread.
+    private int _uncopied;
 
     private int _wantsPause;
     private int _bulkIsCopied;
     private volatile bool _hasFailed;
     private volatile bool _closing;
 
-    /// <summary>Takes over a connection of its own to the database that the writer writes.</summary>
-    public SqliteCheckpointer(SqliteConnection connection)
+    /// <summary>Takes over a session of its own on the database that the writer writes.</summary>
+    public SqliteCheckpointer(SqliteSession session)
     {
-        _connection = connection;
+        _session = session;
         _thread = new Thread(Run) { IsBackground = true, Name = "checkpointer" };
-        _thread.Start();
     }
-
-    /// <summary>Tells that the log has grown.</summary>
-    public void Wake() => _wake.Set();
 
     /// <summary>
     /// Whether the disk has failed to take a copy. The system tells of a failed flush once and forgets what it could not
@@ -54,22 +38,41 @@ internal sealed class SqliteCheckpointer : IDisposable
     /// </summary>
     public bool HasFailed => _hasFailed;
 
-    /// <summary>Lets the thread copy without being overtaken, if it asks for that. Belongs between two writes.</summary>
-    public void PauseIfAsked()
+    /// <summary>Starts the thread.</summary>
+    public void Start() => _thread.Start();
+
+    /// <summary>
+    /// Whether the writer should now copy the rest of the log. Belongs between two writes: it waits a moment where the thread
+    /// asks for a pause.
+    /// </summary>
+    /// <param name="pagesWritten">How many pages the log has grown by since the last call.</param>
+    public bool NeedsWriter(int pagesWritten)
     {
+        _uncopied += pagesWritten;
         if (Interlocked.Exchange(ref _wantsPause, 0) != 0)
         {
             _flushed.Reset();
             _paused.Set();
-            _flushed.WaitOne(Pause);
+            _flushed.WaitOne(SqliteTuning.WriterPause);
         }
+
+        if (Interlocked.Exchange(ref _bulkIsCopied, 0) != 0)
+        {
+            _uncopied = 0;
+            return true;
+        }
+
+        if (_uncopied >= SqliteTuning.PagesBetweenCheckpoints)
+        {
+            _uncopied = 0;
+            _wake.Set();
+        }
+
+        return false;
     }
 
-    /// <summary>Whether the writer should now copy the rest; true once for each bulk.</summary>
-    public bool TakeTurn() => Interlocked.Exchange(ref _bulkIsCopied, 0) != 0;
-
     /// <summary>Copies what it can without waiting for anybody. Returns how many pages the log has.</summary>
-    public int Copy(SqliteConnection connection)
+    public int Copy(SqliteSession session)
     {
         if (_hasFailed)
         {
@@ -77,7 +80,7 @@ internal sealed class SqliteCheckpointer : IDisposable
         }
 
         int code = raw.sqlite3_wal_checkpoint_v2(
-            connection.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out int pages, out _);
+            session.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out int pages, out _);
         NoteFailure(code);
         return pages;
     }
@@ -86,10 +89,14 @@ internal sealed class SqliteCheckpointer : IDisposable
     public void Dispose()
     {
         _closing = true;
-        raw.sqlite3_interrupt(_connection.Handle);
+        raw.sqlite3_interrupt(_session.Handle);
         _wake.Set();
-        _thread.Join();
-        _connection.Dispose();
+        if (_thread.IsAlive)
+        {
+            _thread.Join();
+        }
+
+        _session.Dispose();
         _wake.Dispose();
         _paused.Dispose();
         _flushed.Dispose();
@@ -113,15 +120,15 @@ internal sealed class SqliteCheckpointer : IDisposable
     private void CopyBulk()
     {
         int copied = 0;
-        for (int round = 0; round < MaxRounds && !_closing; round++)
+        for (int round = 0; round < SqliteTuning.MaxRounds && !_closing; round++)
         {
-            int pages = Copy(_connection);
-            if (pages > MaxPages)
+            int pages = Copy(_session);
+            if (pages > SqliteTuning.MaxPages)
             {
                 return;
             }
 
-            if (pages - copied <= Little)
+            if (pages - copied <= SqliteTuning.PagesWorthAPause)
             {
                 break;
             }
@@ -131,8 +138,8 @@ internal sealed class SqliteCheckpointer : IDisposable
 
         _paused.Reset();
         Volatile.Write(ref _wantsPause, 1);
-        _paused.WaitOne(WriterIsIdle);
-        Copy(_connection);
+        _paused.WaitOne(SqliteTuning.WriterIsIdle);
+        Copy(_session);
         Volatile.Write(ref _wantsPause, 0);
         _flushed.Set();
     }

@@ -6,12 +6,6 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// <summary>The database file: where it may lie, how it is opened, and what its errors mean.</summary>
 internal static class SqliteFile
 {
-    // SQLite waits this long for another process's lock before it gives up with SQLITE_BUSY.
-    private const int BusyTimeoutMs = 5_000;
-
-    // Of all readers that are kept. A reader's share on two cores holds the inner pages of both trees of two million bundles.
-    private const int ReaderCachesKiB = 36 * 1024;
-
     /// <summary>An extended result code has its primary one in its lowest byte (https://www.sqlite.org/rescode.html).</summary>
     public const int PrimaryCode = 0xFF;
 
@@ -20,52 +14,50 @@ internal static class SqliteFile
     /// newest schema.
     /// </summary>
     /// <exception cref="StoreOpenException">The path can't hold a database; the message says why and what to do.</exception>
-    public static SqliteConnection OpenForWriting(string path, IReadOnlyList<string> migrations) => OpenOrRefuse(
+    public static SqliteSession OpenForWriting(string path, IReadOnlyList<string> migrations) => OpenOrRefuse(
         path,
         () =>
         {
             PrepareFolder(path);
             return Open(path, SqliteOpenMode.ReadWriteCreate);
         },
-        connection =>
+        session =>
         {
-            SqliteSchema.RefuseForeign(connection, migrations);
-            EnterWalMode(connection);
-            SqliteSchema.Migrate(connection, migrations);
+            SqliteSchema.RefuseForeign(session, migrations);
+            EnterWalMode(session);
+            SqliteSchema.Migrate(session, migrations);
             // Not at a commit: see SqliteCheckpointer.
-            connection.Execute("PRAGMA wal_autocheckpoint = 0");
+            session.Execute("PRAGMA wal_autocheckpoint = 0");
         });
 
     /// <summary>Opens the file, which must exist, for copying the write-ahead log into it.</summary>
-    public static SqliteConnection OpenForCheckpoints(string path) => Open(path, SqliteOpenMode.ReadWrite);
+    public static SqliteSession OpenForCheckpoints(string path) => Open(path, SqliteOpenMode.ReadWrite);
 
     /// <summary>Opens the file, which must exist, for reading.</summary>
-    public static SqliteConnection OpenForReading(string path)
-    {
-        // Not SqliteOpenMode.ReadOnly: readers of a WAL database write to its shared-memory index.
-        SqliteConnection connection = Open(path, SqliteOpenMode.ReadWrite);
-        connection.Execute("PRAGMA query_only = ON");
-        connection.Execute($"PRAGMA cache_size = -{ReaderCachesKiB / SqliteReader.MostIdle}");
-        return connection;
-    }
+    /// <remarks>Not SqliteOpenMode.ReadOnly: readers of a WAL database write to its shared-memory index.</remarks>
+    public static SqliteSession OpenForReading(string path) => Open(
+        path,
+        SqliteOpenMode.ReadWrite,
+        "PRAGMA query_only = ON",
+        $"PRAGMA cache_size = -{SqliteTuning.ReaderCachesKiB / SqliteTuning.IdleReaders}");
 
     /// <summary>Opens the file of a registry, which must exist, for backing it up.</summary>
     /// <exception cref="StoreOpenException">There is no such file, or it is no registry's.</exception>
-    public static SqliteConnection OpenForBackup(string path, IReadOnlyList<string> migrations) => OpenOrRefuse(
+    public static SqliteSession OpenForBackup(string path, IReadOnlyList<string> migrations) => OpenOrRefuse(
         path,
         () =>
         {
             RefuseMissing(path);
             return OpenForReading(path);
         },
-        connection => SqliteSchema.RefuseAllButRegistry(connection, migrations));
+        session => SqliteSchema.RefuseAllButRegistry(session, migrations));
 
     /// <summary>Opens an empty file that nobody else uses yet, to fill it with a copy of a database.</summary>
     /// <remarks>
     /// A copy that fails is thrown away, and one that succeeds is flushed, each as a whole. As nobody else uses it, there is
     /// nobody to lock out, which a network drive may not be able to.
     /// </remarks>
-    public static SqliteConnection OpenForCopy(string path) => Connect(
+    public static SqliteSession OpenForCopy(string path) => Connect(
         UriOf(path, "nolock=1"), SqliteOpenMode.ReadWrite, "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF");
 
     /// <summary>
@@ -76,7 +68,7 @@ internal static class SqliteFile
     /// <param name="migrations">The schema.</param>
     /// <param name="inUse">Whether the file has a write-ahead log, so that others may change it meanwhile.</param>
     /// <exception cref="StoreOpenException">There is no such file, or it is no registry's.</exception>
-    public static SqliteConnection OpenForCheck(string path, IReadOnlyList<string> migrations, out bool inUse)
+    public static SqliteSession OpenForCheck(string path, IReadOnlyList<string> migrations, out bool inUse)
     {
         bool hasLog = inUse = HasLog(path);
         return OpenOrRefuse(
@@ -93,11 +85,11 @@ internal static class SqliteFile
                 // Without a log all is in the one file. Even a reader would begin a log, unless told that none is needed.
                 return Connect(hasLog ? path : UriOf(path, "immutable=1"), SqliteOpenMode.ReadOnly);
             },
-            connection =>
+            session =>
             {
                 // Lets SQLite read a file that is shorter than it says (https://www.sqlite.org/pragma.html#pragma_writable_schema).
-                connection.Execute("PRAGMA writable_schema = ON");
-                SqliteSchema.RefuseAllButRegistry(connection, migrations);
+                session.Execute("PRAGMA writable_schema = ON");
+                SqliteSchema.RefuseAllButRegistry(session, migrations);
             });
     }
 
@@ -135,6 +127,14 @@ internal static class SqliteFile
         _ => null,
     };
 
+    /// <summary>The fault of the store that an error means, or null where it is about the statement alone, or a bug.</summary>
+    public static StoreException? AsStoreException(Exception e) => e switch
+    {
+        StoreException fault => fault,
+        SqliteException sqlite when FaultOf(sqlite) is { } fault => new StoreException(fault, sqlite.Message, sqlite),
+        _ => null,
+    };
+
     /// <summary>
     /// Whether SQLite's locks and shared memory are known not to work on such a file system. By its name: the framework
     /// counts some local ones as network drives.
@@ -151,26 +151,26 @@ internal static class SqliteFile
         raw.sqlite3_config(raw.SQLITE_CONFIG_MEMSTATUS, 0);
     }
 
-    private static SqliteConnection OpenOrRefuse(string path, Func<SqliteConnection> open, Action<SqliteConnection> prepare)
+    private static SqliteSession OpenOrRefuse(string path, Func<SqliteSession> open, Action<SqliteSession> prepare)
     {
-        SqliteConnection? connection = null;
         try
         {
-            connection = open();
-            prepare(connection);
-            return connection;
+            return open().Into(session =>
+            {
+                prepare(session);
+                return session;
+            });
         }
         catch (Exception e) when (Explain(e) is { } reason)
         {
-            connection?.Dispose();
             throw new StoreOpenException($"{path}: {reason}", e);
         }
     }
 
-    private static SqliteConnection Open(string path, SqliteOpenMode mode) =>
-        Connect(path, mode, "PRAGMA synchronous = FULL");
+    private static SqliteSession Open(string path, SqliteOpenMode mode, params ReadOnlySpan<string> pragmas) =>
+        Connect(path, mode, ["PRAGMA synchronous = FULL", .. pragmas]);
 
-    private static SqliteConnection Connect(string path, SqliteOpenMode mode, params ReadOnlySpan<string> pragmas)
+    private static SqliteSession Connect(string path, SqliteOpenMode mode, params ReadOnlySpan<string> pragmas)
     {
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder
         {
@@ -180,20 +180,21 @@ internal static class SqliteFile
             // SQLite's own busy timeout does the waiting; the least that is not "for ever" here.
             DefaultTimeout = 1,
         }.ToString());
+        var session = new SqliteSession(connection);
         try
         {
             connection.Open();
-            connection.Execute($"PRAGMA busy_timeout = {BusyTimeoutMs}");
+            session.Execute($"PRAGMA busy_timeout = {SqliteTuning.BusyTimeoutMs}");
             foreach (string pragma in pragmas)
             {
-                connection.Execute(pragma);
+                session.Execute(pragma);
             }
 
-            return connection;
+            return session;
         }
         catch
         {
-            connection.Dispose();
+            session.Dispose();
             throw;
         }
     }
@@ -203,9 +204,9 @@ internal static class SqliteFile
         $"file:{string.Join('/', path.Split('/').Select(Uri.EscapeDataString))}?{parameter}";
 
     // Write-ahead logging: readers do not wait for the writer, nor it for them (https://www.sqlite.org/wal.html).
-    private static void EnterWalMode(SqliteConnection connection)
+    private static void EnterWalMode(SqliteSession session)
     {
-        if (connection.Scalar<string>("PRAGMA journal_mode = WAL") != "wal")
+        if (session.Scalar<string>("PRAGMA journal_mode = WAL") != "wal")
         {
             throw new StoreOpenException("its file system does not support write-ahead logging: name a file on a local disk");
         }

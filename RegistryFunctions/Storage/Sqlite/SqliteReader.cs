@@ -1,16 +1,11 @@
-using Microsoft.Data.Sqlite;
 using RegistryFunctions.Bundles;
 
 namespace RegistryFunctions.Storage.Sqlite;
 
-/// <summary>A connection that fetches. Not thread-safe.</summary>
-internal sealed class SqliteReader(SqliteConnection connection) : IDisposable
+/// <summary>A session that fetches. Not thread-safe.</summary>
+internal sealed class SqliteReader(SqliteSession session) : IDisposable
 {
-    /// <summary>How many are kept open. A reader is used without waiting, so more than there are cores are seldom in use.</summary>
-    public static readonly int MostIdle = Environment.ProcessorCount + 1;
-
-    private readonly SqliteStatement _newest = new(
-        connection,
+    private readonly SqliteStatement _newest = session.Prepare(
         """
         SELECT signature, payload, digest, checksum FROM accepted
         WHERE head = ? AND device = ? ORDER BY seq DESC LIMIT 1
@@ -20,15 +15,17 @@ internal sealed class SqliteReader(SqliteConnection connection) : IDisposable
     /// <exception cref="StoreException">What the file holds is not what was stored.</exception>
     public Bundle? FindNewest(in DeviceId device)
     {
-        _newest.Bind(1, DeviceHead.Of(device.Span)).Bind(2, device.Span);
-        try
+        foreach (SqliteStatement row in _newest.Bind(1, BundleRow.HeadOf(device.Span)).Bind(2, device.Span).Rows())
         {
-            return _newest.Step() && !_newest.IsNull(1) ? ReadBundle(device) : null;
+            if (!row.IsNull(1))
+            {
+                return BundleRow.TryRead(device, row.Blob(0), row.Blob(1), row.Int64(2), row.Int64(3), out Bundle? bundle)
+                    ? bundle
+                    : throw Damaged();
+            }
         }
-        finally
-        {
-            _newest.Reset();
-        }
+
+        return null;
     }
 
     /// <summary>How many bundles were received before, and whether they are more than half of all.</summary>
@@ -45,18 +42,8 @@ internal sealed class SqliteReader(SqliteConnection connection) : IDisposable
     public static StoreException Damaged() =>
         new(StoreFault.Unavailable, "a stored bundle is damaged: check the disk, and restore the database from a backup");
 
-    /// <summary>Closes the connection.</summary>
-    public void Dispose()
-    {
-        _newest.Dispose();
-        connection.Dispose();
-    }
+    /// <summary>Closes the session.</summary>
+    public void Dispose() => session.Dispose();
 
-    private long Count(FormattableString sql) => connection.Scalar<long>(FormattableString.Invariant(sql));
-
-    private Bundle ReadBundle(in DeviceId device) =>
-        StoredBundle.TryRead(
-            device, _newest.Blob(0), _newest.Blob(1), digest: _newest.Int64(2), checksum: _newest.Int64(3), out Bundle? bundle)
-            ? bundle
-            : throw Damaged();
+    private long Count(FormattableString sql) => session.Scalar<long>(FormattableString.Invariant(sql));
 }

@@ -44,36 +44,36 @@ internal static class SqliteSchema
 
     /// <summary>Refuses, without writing to it, a database that is not a registry's or is newer than this code.</summary>
     /// <exception cref="StoreOpenException">The database is refused.</exception>
-    public static void RefuseForeign(SqliteConnection connection, IReadOnlyList<string> migrations)
+    public static void RefuseForeign(SqliteSession session, IReadOnlyList<string> migrations)
     {
         // In one transaction: another process may be creating the file at this moment.
-        using SqliteTransaction transaction = connection.BeginTransaction(deferred: true);
-        Check(connection, migrations);
+        using SqliteTransaction transaction = session.Begin(deferred: true);
+        Check(session, migrations);
     }
 
     /// <summary>Refuses what <see cref="RefuseForeign"/> refuses, and an empty database.</summary>
     /// <exception cref="StoreOpenException">The database is refused.</exception>
-    public static void RefuseAllButRegistry(SqliteConnection connection, IReadOnlyList<string> migrations)
+    public static void RefuseAllButRegistry(SqliteSession session, IReadOnlyList<string> migrations)
     {
-        RefuseOtherProgram(connection.Scalar<long>("PRAGMA application_id"));
-        RefuseNewer(connection.Scalar<long>("PRAGMA user_version"), migrations);
+        RefuseOtherProgram(session.Scalar<long>("PRAGMA application_id"));
+        RefuseNewer(session.Scalar<long>("PRAGMA user_version"), migrations);
     }
 
     /// <summary>Brings a new or older database to the newest version in one transaction.</summary>
-    public static void Migrate(SqliteConnection connection, IReadOnlyList<string> migrations)
+    public static void Migrate(SqliteSession session, IReadOnlyList<string> migrations)
     {
-        using SqliteTransaction transaction = connection.BeginTransaction(deferred: false);
+        using SqliteTransaction transaction = session.Begin(deferred: false);
         // Read again under the lock: another process may have migrated the file meanwhile.
-        Check(connection, migrations);
-        long version = connection.Scalar<long>("PRAGMA user_version");
+        Check(session, migrations);
+        long version = session.Scalar<long>("PRAGMA user_version");
         if (version < migrations.Count)
         {
             foreach (string migration in migrations.Skip((int)version))
             {
-                connection.Execute(migration);
+                session.Execute(migration);
             }
 
-            connection.Execute(string.Create(
+            session.Execute(string.Create(
                 CultureInfo.InvariantCulture,
                 $"PRAGMA application_id = {ApplicationId}; PRAGMA user_version = {migrations.Count}"));
         }
@@ -81,16 +81,16 @@ internal static class SqliteSchema
         transaction.Commit();
     }
 
-    private static void Check(SqliteConnection connection, IReadOnlyList<string> migrations)
+    private static void Check(SqliteSession session, IReadOnlyList<string> migrations)
     {
-        long applicationId = connection.Scalar<long>("PRAGMA application_id");
-        bool isNew = applicationId == 0 && connection.Scalar<long>("SELECT count(*) FROM sqlite_schema") == 0;
+        long applicationId = session.Scalar<long>("PRAGMA application_id");
+        bool isNew = applicationId == 0 && session.Scalar<long>("SELECT count(*) FROM sqlite_schema") == 0;
         if (!isNew)
         {
             RefuseOtherProgram(applicationId);
         }
 
-        RefuseNewer(connection.Scalar<long>("PRAGMA user_version"), migrations);
+        RefuseNewer(session.Scalar<long>("PRAGMA user_version"), migrations);
     }
 
     private static void RefuseOtherProgram(long applicationId)

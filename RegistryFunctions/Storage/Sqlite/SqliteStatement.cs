@@ -13,9 +13,9 @@ internal sealed class SqliteStatement : IDisposable
     private readonly sqlite3_stmt _statement;
 
     /// <summary>Prepares <paramref name="sql"/> for many executions.</summary>
-    public SqliteStatement(SqliteConnection connection, string sql)
+    public SqliteStatement(sqlite3 connection, string sql)
     {
-        _connection = connection.Handle!;
+        _connection = connection;
         Check(raw.sqlite3_prepare_v3(_connection, sql, raw.SQLITE_PREPARE_PERSISTENT, out _statement));
     }
 
@@ -34,41 +34,27 @@ internal sealed class SqliteStatement : IDisposable
     /// <summary>Runs a statement that yields no rows.</summary>
     public void Execute()
     {
-        try
+        foreach (SqliteStatement _ in Rows())
         {
-            Step();
-        }
-        finally
-        {
-            Reset();
         }
     }
 
     /// <summary>Runs a query of one number; 0 where it yields no row.</summary>
     public long QueryInt64()
     {
-        try
+        foreach (SqliteStatement row in Rows())
         {
-            return Step() ? Int64(0) : 0;
-        }
-        finally
-        {
-            Reset();
-        }
-    }
-
-    /// <summary>Goes to the next row; false after the last. Every use ends with <see cref="Reset"/>.</summary>
-    public bool Step()
-    {
-        int code = raw.sqlite3_step(_statement);
-        if (code == raw.SQLITE_ROW)
-        {
-            return true;
+            return row.Int64(0);
         }
 
-        Check(code == raw.SQLITE_DONE ? raw.SQLITE_OK : code);
-        return false;
+        return 0;
     }
+
+    /// <summary>
+    /// Runs a query, for one <c>foreach</c>. Each row is the statement itself; the execution ends with the loop, and with it
+    /// the read transaction of a query outside a transaction.
+    /// </summary>
+    public RowsOfQuery Rows() => new(this);
 
     /// <summary>A column of the row, valid until the next step or reset.</summary>
     public ReadOnlySpan<byte> Blob(int column) => raw.sqlite3_column_blob(_statement, column);
@@ -79,10 +65,18 @@ internal sealed class SqliteStatement : IDisposable
     /// <summary>Whether a column of the row is null.</summary>
     public bool IsNull(int column) => raw.sqlite3_column_type(_statement, column) == raw.SQLITE_NULL;
 
-    /// <summary>Ends the execution, and with it the read transaction of a query outside a transaction.</summary>
-    public void Reset() => raw.sqlite3_reset(_statement);
-
     public void Dispose() => _statement.Dispose();
+
+    private bool Step()
+    {
+        int code = raw.sqlite3_step(_statement);
+        if (code != raw.SQLITE_ROW)
+        {
+            Check(code == raw.SQLITE_DONE ? raw.SQLITE_OK : code);
+        }
+
+        return code == raw.SQLITE_ROW;
+    }
 
     private void Check(int code)
     {
@@ -91,5 +85,17 @@ internal sealed class SqliteStatement : IDisposable
             throw new SqliteException(
                 raw.sqlite3_errmsg(_connection).utf8_to_string(), code, raw.sqlite3_extended_errcode(_connection));
         }
+    }
+
+    /// <summary>An execution of a statement.</summary>
+    public readonly ref struct RowsOfQuery(SqliteStatement statement)
+    {
+        public SqliteStatement Current => statement;
+
+        public RowsOfQuery GetEnumerator() => this;
+
+        public bool MoveNext() => statement.Step();
+
+        public void Dispose() => raw.sqlite3_reset(statement._statement);
     }
 }

@@ -1,4 +1,5 @@
 using RegistryFunctions.Bundles;
+using RegistryFunctions.RateLimits;
 
 namespace RegistryFunctions.Storage.Sqlite;
 
@@ -8,14 +9,11 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// <param name="ReplayWindow">How long after its acceptance a superseded payload is remembered; zero for not at all.</param>
 /// <param name="MaxBytes">Largest size of the file that publishes may bring it to, in bytes; 0 for no limit.</param>
 /// <param name="VerifyOnRead">Whether to verify the signature of every bundle that is fetched.</param>
-/// <param name="MayAdd">
-/// Asked before a bundle that is neither a repeat nor a replay is added, one at a time, whether its device may add one now;
-/// null where every device may.
-/// </param>
+/// <param name="PublishLimit">How many bundles a device may add a period, repeats and replays aside; null for any number.</param>
 public sealed record SqliteStoreOptions(
     string Path,
     int Keep,
     TimeSpan ReplayWindow,
     long MaxBytes = 0,
     bool VerifyOnRead = false,
-    Func<DeviceId, bool>? MayAdd = null);
+    RateLimit<DeviceId>? PublishLimit = null);

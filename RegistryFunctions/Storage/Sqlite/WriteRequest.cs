@@ -1,29 +1,75 @@
+using RegistryFunctions.Bundles;
+
 namespace RegistryFunctions.Storage.Sqlite;
 
-/// <summary>Something the writer is asked to do.</summary>
-internal abstract class WriteRequest(CancellationToken cancellationToken)
+/// <summary>Something that waits for the writer.</summary>
+internal abstract class WriteRequest
 {
-    /// <summary>Whether the caller has gone.</summary>
-    public bool IsAbandoned => cancellationToken.IsCancellationRequested;
-
     /// <summary>Tells the caller that nothing was done.</summary>
     public abstract void Fail(Exception reason);
 }
 
-/// <summary>A request that is answered with a <typeparamref name="T"/>.</summary>
-/// <param name="options">Where the caller goes on.</param>
-/// <param name="cancellationToken">Cancelled when the caller goes.</param>
-internal abstract class WriteRequest<T>(TaskCreationOptions options, CancellationToken cancellationToken)
-    : WriteRequest(cancellationToken)
+/// <summary>Add a bundle. Its caller goes on on the thread that tells it, which must not be the writer's.</summary>
+internal sealed class PublishRequest(VerifiedBundle bundle, CancellationToken cancellationToken) : WriteRequest
 {
-    private readonly TaskCompletionSource<T> _completion = new(options);
+    private readonly TaskCompletionSource<PublishOutcome> _completion = new();
 
-    /// <summary>Completes with the answer.</summary>
-    public Task<T> Completion => _completion.Task;
+    // Here and not where it is used: all wait for the writer's thread.
+    private readonly long _digest = Digest.OfPayload(bundle.Bundle.Payload.Span);
+    private PublishOutcome? _outcome;
+
+    public VerifiedBundle Bundle => bundle;
+
+    /// <summary>Whether its transaction has added the bundle.</summary>
+    public bool IsStored => _outcome is PublishOutcome.Stored;
+
+    /// <summary>Completes once the transaction is durable.</summary>
+    public Task<PublishOutcome> Completion => _completion.Task;
+
+    /// <summary>Writes the bundle, unless the caller has gone. Belongs inside a transaction.</summary>
+    /// <param name="table">Where to.</param>
+    /// <param name="received">When it came.</param>
+    /// <param name="left">How many bundles each device may still add, which this counts down; null for any number.</param>
+    public void Write(BundleTable table, DateTimeOffset received, Dictionary<DeviceId, int>? left)
+    {
+        bool mayAdd = left is null || left[bundle.Device] > 0;
+        _outcome = cancellationToken.IsCancellationRequested ? null : table.Publish(bundle, _digest, received, mayAdd);
+        if (left is not null && IsStored)
+        {
+            left[bundle.Device]--;
+        }
+    }
+
+    /// <summary>Tells the caller, once the transaction is durable.</summary>
+    public void Succeed()
+    {
+        if (_outcome is { } outcome)
+        {
+            _completion.TrySetResult(outcome);
+        }
+        else
+        {
+            _completion.TrySetCanceled(cancellationToken);
+        }
+    }
 
     public override void Fail(Exception reason) => _completion.TrySetException(reason);
+}
 
-    protected void Succeed(T answer) => _completion.TrySetResult(answer);
+/// <summary>Anything else: done between two batches of publishes, in transactions of its own.</summary>
+internal sealed class WriteJob(Action<SqliteWriteConnection> work) : WriteRequest
+{
+    private readonly TaskCompletionSource _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    protected void Cancel() => _completion.TrySetCanceled();
+    /// <summary>Completes when it is done.</summary>
+    public Task Completion => _completion.Task;
+
+    /// <summary>Does it, and tells the caller unless it throws.</summary>
+    public void Run(SqliteWriteConnection connection)
+    {
+        work(connection);
+        _completion.TrySetResult();
+    }
+
+    public override void Fail(Exception reason) => _completion.TrySetException(reason);
 }

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace RegistryFunctions.Storage.Sqlite;
+namespace RegistryFunctions.Storage;
 
 /// <summary>
 /// Tells whether a path still names the file it named before. On Linux by device and inode; elsewhere only whether the file

@@ -1,0 +1,200 @@
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace RegistryFunctions.Storage.Sqlite;
+
+/// <summary>
+/// The one connection that writes: its transactions, what must hold before each commits, and the care for the write-ahead
+/// log. Used only by the writer's thread.
+/// </summary>
+internal sealed class SqliteWriteConnection : IDisposable
+{
+    // What an ordinary bundle may need: its row, the rest of its payload, and room in both indexes.
+    private const int PagesPerBundle = 4;
+
+    private readonly SqliteSession _session;
+    private readonly BundleTable _table;
+    private readonly SqliteCheckpointer _checkpointer;
+    private readonly SqliteAnchor _anchor;
+    private readonly SqliteStatement _begin;
+    private readonly SqliteStatement _commit;
+    private readonly FileIdentity _file;
+    private readonly FileIdentity _log;
+    private readonly long _maxBytes;
+    private readonly TimeProvider _time;
+    private readonly FaultLog _faults;
+    private bool _sizeIsLimited;
+
+    private SqliteWriteConnection(
+        SqliteSession session,
+        SqliteCheckpointer checkpointer,
+        SqliteAnchor anchor,
+        SqliteStoreOptions options,
+        TimeProvider time,
+        ILogger logger)
+    {
+        _session = session;
+        _checkpointer = checkpointer;
+        _anchor = anchor;
+        _table = new BundleTable(session, options);
+        _begin = session.Prepare("BEGIN IMMEDIATE");
+        _commit = session.Prepare("COMMIT");
+        _file = new FileIdentity(options.Path);
+        _log = new FileIdentity(SqliteFile.LogOf(options.Path));
+        _maxBytes = options.MaxBytes;
+        _time = time;
+        _faults = new FaultLog(logger, "written", time);
+    }
+
+    /// <summary>Opens the file, creating it and its parent folders where missing.</summary>
+    /// <exception cref="StoreOpenException">The path can't hold the store.</exception>
+    public static SqliteWriteConnection Open(SqliteStoreOptions options, TimeProvider time, ILogger logger)
+    {
+        SqliteSession session = SqliteFile.OpenForWriting(options.Path, SqliteSchema.Migrations);
+        SqliteCheckpointer? checkpointer = null;
+        SqliteAnchor? anchor = null;
+        try
+        {
+            checkpointer = new SqliteCheckpointer(SqliteFile.OpenForCheckpoints(options.Path));
+            anchor = SqliteFile.OpenForReading(options.Path).Into(reading => new SqliteAnchor(reading, session));
+            var connection = new SqliteWriteConnection(session, checkpointer, anchor, options, time, logger);
+            // What a process that was killed has left in the log. Not beside the serving: a process that is killed again and
+            // again before that is done would find ever more.
+            checkpointer.Copy(session);
+            anchor.Renew();
+            checkpointer.Start();
+            return connection;
+        }
+        catch
+        {
+            anchor?.Dispose();
+            checkpointer?.Dispose();
+            session.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Does <paramref name="work"/>, which is told the time, in a transaction that holds the write lock from the start.
+    /// Returns once that is durable; where anything throws, nothing was done.
+    /// </summary>
+    /// <param name="work">What is done to the tables.</param>
+    /// <param name="sizeIsLimited">Whether the limit of the file's size is in force.</param>
+    /// <exception cref="StoreException">It can't be written now.</exception>
+    public void InTransaction(Action<BundleTable, DateTimeOffset> work, bool sizeIsLimited = true)
+    {
+        try
+        {
+            LimitSize(sizeIsLimited);
+            _begin.Execute();
+            work(_table, _time.GetUtcNow());
+            RefuseLossyCommit();
+            _commit.Execute();
+            _faults.Healed();
+        }
+        catch (Exception e)
+        {
+            Rollback();
+            if (SqliteFile.AsStoreException(e) is not { } fault)
+            {
+                throw;
+            }
+
+            _faults.Report(fault.Fault, fault);
+            throw fault;
+        }
+    }
+
+    /// <summary>Writes what changes nothing, to find out what a publish would meet.</summary>
+    /// <exception cref="StoreException">It can't be written now, or there is no room for a bundle.</exception>
+    public void Probe() => InTransaction((_, _) =>
+    {
+        if (_maxBytes > 0 && FreePages() < PagesPerBundle)
+        {
+            throw new StoreException(StoreFault.Full, "the database is at its limit of size");
+        }
+
+        // A row with the values it has would not be written; the header of the file is.
+        long version = _session.Scalar<long>("PRAGMA user_version");
+        _session.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA user_version = {version}"));
+    });
+
+    /// <summary>
+    /// Does the writer's part in copying the log, and holds the newest state for the readers. Belongs after every turn, and
+    /// now and then when there is none.
+    /// </summary>
+    public void TendLog()
+    {
+        raw.sqlite3_db_status(_session.Handle, raw.SQLITE_DBSTATUS_CACHE_WRITE, out int pagesWritten, out _, resetFlg: 1);
+        if (_checkpointer.NeedsWriter(pagesWritten))
+        {
+            _anchor.Release();
+            _checkpointer.Copy(_session);
+        }
+
+        _anchor.Renew();
+    }
+
+    /// <summary>Closes the file.</summary>
+    public void Dispose()
+    {
+        _checkpointer.Dispose();
+        _anchor.Dispose();
+        if (_checkpointer.HasFailed)
+        {
+            // The log stays: the next start copies it.
+            _ = raw.sqlite3_db_config(_session.Handle, raw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, out _);
+        }
+
+        // Last, so that closing the file copies the log and removes it.
+        _session.Dispose();
+    }
+
+    // What SQLite would take, and nobody would find again.
+    private void RefuseLossyCommit()
+    {
+        if (!_file.IsInPlace || !_log.IsInPlace)
+        {
+            throw new StoreException(
+                StoreFault.Unavailable, "the database file or its log was removed or replaced: put it back and start again");
+        }
+
+        if (_checkpointer.HasFailed)
+        {
+            throw new StoreException(
+                StoreFault.Unavailable, "the disk has failed to take what was written: mend it and start again");
+        }
+    }
+
+    private void LimitSize(bool limited)
+    {
+        if (_maxBytes > 0 && limited != _sizeIsLimited)
+        {
+            long pages = limited ? _maxBytes / _session.Scalar<long>("PRAGMA page_size") : uint.MaxValue - 1;
+            _session.Scalar<long>(string.Create(CultureInfo.InvariantCulture, $"PRAGMA max_page_count = {pages}"));
+            _sizeIsLimited = limited;
+        }
+    }
+
+    private long FreePages() =>
+        _session.Scalar<long>("PRAGMA max_page_count")
+        - _session.Scalar<long>("PRAGMA page_count")
+        + _session.Scalar<long>("PRAGMA freelist_count");
+
+    private void Rollback()
+    {
+        try
+        {
+            // On some errors SQLite has done so itself.
+            if (_session.InTransaction)
+            {
+                _session.Execute("ROLLBACK");
+            }
+        }
+        catch (SqliteException)
+        {
+            // The cause was reported already; the next BEGIN meets what is left of it.
+        }
+    }
+}
