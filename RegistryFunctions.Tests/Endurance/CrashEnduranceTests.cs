@@ -10,7 +10,7 @@ public sealed class CrashEnduranceTests(ITestOutputHelper output) : IDisposable
     private const int LifetimeMs = 700;
     private const int StartMs = 40;
 
-    // It is copied every 8 MB, and grows until that is done. What a life leaves behind, the next one copies and reuses.
+    // It is copied every 16 MB, and grows until that is done. What a life leaves behind, the next one copies and reuses.
     private const long LargestLog = 128 * 1024 * 1024;
 
     private readonly TestFolder _folder = new();

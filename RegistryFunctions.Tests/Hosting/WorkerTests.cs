@@ -93,11 +93,9 @@ public sealed class WorkerTests : IDisposable
         await using WorkerProcess worker = await StartAsync(("Registry__Bind", "0.0.0.0:0"));
         // It listens for requests once it has answered one.
         Assert.Null(await worker.Process.FetchAsync(new Device()));
-        IReadOnlyList<string> listeners = Listeners.Of(worker.Process.Id);
+        IReadOnlyList<IPEndPoint> listeners = Listeners.Of(worker.Process.Id);
         Assert.NotEmpty(listeners);
-        Assert.All(
-            listeners,
-            listener => Assert.True(IPAddress.IsLoopback(IPEndPoint.Parse(listener).Address), listener));
+        Assert.All(listeners, listener => Assert.True(IPAddress.IsLoopback(listener.Address), $"{listener}"));
     }
 
     [Fact]

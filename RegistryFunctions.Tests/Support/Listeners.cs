@@ -9,7 +9,7 @@ internal static class Listeners
 {
     private const string ListenState = "0A";
 
-    public static IReadOnlyList<string> Of(int process)
+    public static IReadOnlyList<IPEndPoint> Of(int process)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux() && BitConverter.IsLittleEndian, "needs Linux's /proc");
         HashSet<string> sockets =
@@ -27,11 +27,11 @@ internal static class Listeners
     }
 
     // Four bytes at a time in the machine's order, then the port.
-    private static string EndPoint(string hex)
+    private static IPEndPoint EndPoint(string hex)
     {
         string[] parts = hex.Split(':');
         uint[] words = [.. parts[0].Chunk(8).Select(word => uint.Parse(word, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
         var address = new IPAddress(MemoryMarshal.AsBytes(words.AsSpan()));
-        return $"{address}:{int.Parse(parts[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture)}";
+        return new IPEndPoint(address, int.Parse(parts[1], NumberStyles.HexNumber, CultureInfo.InvariantCulture));
     }
 }
