@@ -14,7 +14,7 @@ internal static class SqliteTuning
     /// <summary>
     /// How many pages are written to the log before it is copied: 16 MB, or some 2,600 bundles. With 15,000 pages, as many
     /// bundles were taken a second, but the flush of the copy held up commits for up to 100 ms; with 2,000, 5 % fewer were
-    /// taken, with 250 copied by the writer alone 25 % fewer.
+    /// taken, with 250 copied by the writer alone about a quarter fewer.
     /// </summary>
     public const int PagesBetweenCheckpoints = 4_000;
 
