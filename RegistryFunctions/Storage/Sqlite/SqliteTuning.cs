@@ -32,7 +32,7 @@ internal static class SqliteTuning
 
     /// <summary>
     /// How long the writer pauses at most for the log to be copied. Without the pause the copy is overtaken, and the writer has
-    /// to flush it: under strace the thread flushed one copy of eight, with the pause four of six.
+    /// to flush it: under strace the thread flushed one copy of nine, with the pause four of ten.
     /// </summary>
     public static readonly TimeSpan WriterPause = TimeSpan.FromMilliseconds(5);
 
