@@ -134,6 +134,7 @@ internal sealed class HostedRegistry : RegistryServer
         IServerAddressesFeature listens = _app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();
         _functionsHost.WorkerUri = new Uri(listens.Addresses.Single());
         await _functionsHost.WorkerReadyAsync();
+        await _functionsHost.AnswersAsync();
     }
 
     private IEnumerable<KeyValuePair<string, string?>> SettingsForConfiguration() =>

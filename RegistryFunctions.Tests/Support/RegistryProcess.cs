@@ -146,11 +146,7 @@ internal sealed class RegistryProcess : IAsyncDisposable
     }
 
     /// <summary>SIGTERM, as an init system or a person stops a server.</summary>
-    public void Terminate()
-    {
-        using Process kill = Process.Start("kill", ["-TERM", $"{Id}"]);
-        kill.WaitForExit();
-    }
+    public void Terminate() => Shell.Signal("TERM", Id);
 
     /// <summary>SIGKILL: the process does not get to do anything.</summary>
     public void Kill() => _process.Kill();

@@ -135,6 +135,24 @@ internal sealed class FunctionsHost : IAsyncDisposable
     /// <exception cref="Exception">It could not, or it went away.</exception>
     public Task WorkerReadyAsync() => Worker.WaitAsync(Deadline);
 
+    /// <summary>
+    /// Waits until the worker has answered a request. The first one makes it compile much of itself, and on a busy machine the worker
+    /// can miss the 5 seconds that it gives itself to put the two halves of a request together.
+    /// </summary>
+    public async Task AnswersAsync()
+    {
+        using var client = new HttpClient();
+        using var deadline = new CancellationTokenSource(Deadline);
+        while (true)
+        {
+            using HttpResponseMessage response = await client.GetAsync(new Uri(Url, "health/live"), deadline.Token);
+            if (response.IsSuccessStatusCode)
+            {
+                return;
+            }
+        }
+    }
+
     /// <summary>Fires a timer function as the real host does when its time has come.</summary>
     public async Task<InvocationOutcome> FireTimerAsync(string function, bool isPastDue = false)
     {

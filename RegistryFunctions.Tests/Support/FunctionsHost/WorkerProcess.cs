@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Net.Sockets;
 using System.Text.Json;
 
 namespace RegistryFunctions.Tests.Support;
@@ -91,7 +90,7 @@ internal sealed class WorkerProcess : IAsyncDisposable
         if (_hasParent && PrintedId() is { } worker)
         {
             // The parent's end would leave it, and its output open.
-            Shell.Run("kill", "-KILL", $"{worker}");
+            Shell.Signal("KILL", worker);
         }
 
         await Process.DisposeAsync();
@@ -137,22 +136,8 @@ internal sealed class WorkerProcess : IAsyncDisposable
         }
 
         await ready;
-        // It may have told its address before it listens there.
-        while (!exit.IsCompleted)
-        {
-            try
-            {
-                using var client = new TcpClient();
-                await client.ConnectAsync(Host.WorkerUri.Host, Host.WorkerUri.Port);
-                return true;
-            }
-            catch (SocketException)
-            {
-                await Task.Delay(10);
-            }
-        }
-
-        return false;
+        // It may have told its address before it listens there, and may be slow with its first answer.
+        return await Task.WhenAny(Host.AnswersAsync(), exit) != exit;
     }
 
     private int? PrintedId() =>
