@@ -96,8 +96,8 @@ internal sealed class SqliteWriter : IDisposable
         }
         catch (Exception e)
         {
-            job.Fail(e);
             RefuseWaiting(e);
+            job.Fail(e);
         }
     }
 
@@ -149,8 +149,9 @@ internal sealed class SqliteWriter : IDisposable
         }
         catch (Exception e)
         {
-            Answer(batch, e);
+            // In this order: whoever is answered may come again, and is not one of those that have waited.
             RefuseWaiting(e);
+            Answer(batch, e);
         }
     }
 
