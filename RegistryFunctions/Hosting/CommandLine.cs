@@ -68,11 +68,10 @@ internal static class CommandLine
     private static Command BackupCommand()
     {
         Argument<string> file = FileArgument("The backup, a file that does not exist yet");
-        (PropertyInfo property, SettingAttribute setting) = SettingsReader.All.Single(s => s.Property.Name == nameof(RegistryOptions.Db));
         var command = new Command("backup", "Copies the database to a new file while a server uses it.")
         {
             file,
-            FlagOf(property, setting),
+            FlagOf(SettingsReader.Db.Property, SettingsReader.Db.Setting),
         };
         command.SetAction((parsed, cancellationToken) => RunAsync(() => Backup.Run(
             SettingsReader.ReadDb(ReadEnvironment(), FlagsIn(parsed)), parsed.GetRequiredValue(file), cancellationToken)));

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using RegistryFunctions.Bundles;
 using RegistryFunctions.Functions;
 using RegistryFunctions.Middleware;
@@ -19,6 +20,12 @@ internal static class RegistryServices
             .AddSingleton(new RateLimit<ClientNetwork>(options.MaxRequestsPerMinute, TimeSpan.FromMinutes(1)))
             .AddSingleton(new RateLimit<DeviceId>(options.MaxPublishesPerHour, TimeSpan.FromHours(1)))
             .AddSingleton<IBundleStore>(OpenStore)
+            .Configure<KestrelServerOptions>(kestrel =>
+            {
+                kestrel.AddServerHeader = false;
+                // Register has the limit. A limit here would cut the connection before the client has read its 413.
+                kestrel.Limits.MaxRequestBodySize = null;
+            })
             .AddSingleton<ErrorBoundary>()
             .AddSingleton<AddressLimit>()
             .AddSingleton<StoreProbe>()

@@ -76,9 +76,6 @@ internal static class StandAlone
         builder.Services.AddRoutingCore();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
-            kestrel.AddServerHeader = false;
-            // Register has the limit. A limit here would cut the connection before the client has read its 413.
-            kestrel.Limits.MaxRequestBodySize = null;
             kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
             // Set, though some are the defaults: slow clients are an attack, and these are what stands against it.
             kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);

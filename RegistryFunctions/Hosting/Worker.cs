@@ -1,7 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Grpc.Core;
 using Microsoft.AspNetCore.HttpOverrides;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Azure.Functions.Worker.Builder;
 using RegistryFunctions.Middleware;
 using RegistryFunctions.Settings;
@@ -28,7 +27,7 @@ internal static class Worker
         using IHost host = Build(args, TimeProvider.System);
         try
         {
-            await host.ServeAsync("its own port of this machine");
+            await host.ServeAsync("its own port");
             return 0;
         }
         catch (RpcException e)
@@ -50,12 +49,6 @@ internal static class Worker
         builder.Services.Configure<HostOptions>(options => options.ShutdownTimeout = TimeSpan.FromSeconds(3));
         // Only AddressLimit decides who the client is. The worker would trust any X-Forwarded-For.
         builder.Services.PostConfigure<ForwardedHeadersOptions>(headers => headers.ForwardedHeaders = ForwardedHeaders.None);
-        builder.Services.Configure<KestrelServerOptions>(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            // Register has the limit. A limit here would cut the connection before the client has read its 413.
-            kestrel.Limits.MaxRequestBodySize = null;
-        });
         // Not the worker's own way, through the host: that drops what is logged outside of an invocation, such as by the
         // store's writer. The host logs what it reads on the console.
         builder.Logging.ClearProviders().AddConsoleForHost(builder.Configuration);

@@ -22,6 +22,10 @@ internal static class SettingsReader
            select (property, setting),
     ];
 
+    /// <summary>The setting that names the database.</summary>
+    public static (PropertyInfo Property, SettingAttribute Setting) Db { get; } =
+        All.Single(setting => setting.Property.Name == nameof(RegistryOptions.Db));
+
     /// <summary>The environment variable of a setting.</summary>
     public static string Variable(string name) => $"{Section}__{name}";
 
@@ -38,7 +42,7 @@ internal static class SettingsReader
     /// <summary>Reads the path of the SQLite file alone; what else is set need not make sense.</summary>
     /// <exception cref="SettingException">It is no path, or a variable names no setting.</exception>
     public static string ReadDb(IConfiguration configuration, IReadOnlyDictionary<string, string?> flags) =>
-        Read(configuration, flags, [All.Single(setting => setting.Property.Name == nameof(RegistryOptions.Db))]).Db;
+        Read(configuration, flags, [Db]).Db;
 
     private static RegistryOptions Read(
         IConfiguration configuration,

@@ -60,7 +60,7 @@ public sealed class SqliteBundleStore : IBundleStore
     /// <inheritdoc/>
     public async ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken)
     {
-        var prune = new Prune(cutoff, cancellationToken);
+        var prune = new PruneSteps(cutoff, cancellationToken);
         while (!prune.IsDone)
         {
             await _writer.RunAsync(prune.TakeStep).ConfigureAwait(false);

@@ -4,7 +4,7 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// Drops what is due: old bundles, payloads past the replay window, and what devices hold beyond a limit that was lowered.
 /// Done in steps, each a transaction of its own, so that publishes go between them.
 /// </summary>
-internal sealed class Prune(DateTimeOffset cutoff, CancellationToken cancellationToken)
+internal sealed class PruneSteps(DateTimeOffset cutoff, CancellationToken cancellationToken)
 {
     private Phase _phase;
     private byte[]? _trimmedUpTo = [];
