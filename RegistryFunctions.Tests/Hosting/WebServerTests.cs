@@ -50,22 +50,6 @@ public sealed class WebServerTests
     }
 
     [Fact]
-    public async Task A_trusted_proxy_is_known_where_the_server_listens_on_IPv6_and_IPv4_alike()
-    {
-        Assert.SkipUnless(Socket.OSSupportsIPv6, "needs IPv6");
-        await using RegistryServer server = await RegistryServer.StartAsync(
-            Way.StandAlone, ("Bind", "[::]:0"), ("MaxRequestsPerMinute", "1"), ("TrustedProxies", "127.0.0.0/8"));
-        using var proxy = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{server.Url.Port}") };
-        for (int i = 1; i < 4; i++)
-        {
-            using var request = new HttpRequestMessage(HttpMethod.Get, $"v0/keypackage/{new Device().Hex}");
-            request.Headers.Add("X-Forwarded-For", $"198.51.100.{i}");
-            using HttpResponseMessage response = await proxy.SendAsync(request);
-            Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
-        }
-    }
-
-    [Fact]
     public async Task There_is_nothing_at_the_root()
     {
         await using RegistryServer server = await RegistryServer.StartAsync(Way.StandAlone);
@@ -74,6 +58,7 @@ public sealed class WebServerTests
     }
 
     [Theory]
+    [InlineData("127.0.0.0/8", "127.0.0.1")]
     [InlineData("::1", "127.0.0.1")]
     [InlineData("127.0.0.1", "::1")]
     public async Task A_proxy_on_this_machine_is_trusted_by_either_of_its_addresses(string trusted, string from)
