@@ -84,7 +84,7 @@ public sealed class BackupTests : IDisposable
         await ServeOneBundleAsync(Db);
         await File.WriteAllTextAsync(_folder.File(taken), "precious");
         RegistryCommand backup = await RegistryCommand.RunAsync(["backup", Copy, "--db", Db]);
-        backup.AssertRefused($"{_folder.File(taken)}: exists already");
+        backup.AssertRefused($"{_folder.File(taken)}: already exists");
         Assert.Equal("precious", await File.ReadAllTextAsync(_folder.File(taken)));
         Assert.Equal(2, Directory.GetFiles(_folder.Path).Length);
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using RegistryFunctions.Storage;
 using RegistryFunctions.Storage.Sqlite;
 
 namespace RegistryFunctions.Commands;

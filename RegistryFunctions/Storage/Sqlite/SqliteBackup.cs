@@ -1,6 +1,4 @@
-using System.Runtime.InteropServices;
 using Microsoft.Data.Sqlite;
-using Microsoft.Win32.SafeHandles;
 using SQLitePCL;
 
 namespace RegistryFunctions.Storage.Sqlite;
@@ -13,7 +11,7 @@ internal sealed record BackupContent(long Bundles, long Bytes);
 /// <summary>
 /// Copies the database to a new file while others read and write it (https://www.sqlite.org/backup.html).
 /// </summary>
-internal static partial class SqliteBackup
+internal static class SqliteBackup
 {
     /// <summary>
     /// Copies what <paramref name="source"/> holds now to <paramref name="target"/>, which appears when it is complete and
@@ -31,16 +29,12 @@ internal static partial class SqliteBackup
         source = Path.GetFullPath(source);
         target = Path.GetFullPath(target);
         using SqliteSession database = SqliteFile.OpenForBackup(source, SqliteSchema.Migrations);
-        RefuseTaken(target);
-        string partial = CreatePartial(source, target);
+        // A log or a journal of an earlier database would be taken for the backup's own, and replayed into it.
+        using NewFile file = NewFile.Create(target, taken: [$"{target}-wal", $"{target}-journal"], like: source);
         try
         {
-            long bundles = CopyPages(database, partial, progress, cancellationToken);
-            Flush(partial, FileAccess.ReadWrite);
-            cancellationToken.ThrowIfCancellationRequested();
-            RefuseTaken(target);
-            File.Move(partial, target, overwrite: false);
-            FlushFolderOf(target);
+            long bundles = CopyPages(database, file.Partial, progress, cancellationToken);
+            file.Complete(cancellationToken);
             return new BackupContent(bundles, new FileInfo(target).Length);
         }
         catch (SqliteException e) when (SqliteFile.FaultOf(e) is { } fault && e.SqliteErrorCode != raw.SQLITE_CORRUPT)
@@ -54,48 +48,6 @@ internal static partial class SqliteBackup
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new StoreException(StoreFault.Unavailable, $"{target}: can't be written: {e.Message}", e);
-        }
-        finally
-        {
-            File.Delete(partial);
-        }
-    }
-
-    // A log or a journal of an earlier database would be taken for the backup's own, and replayed into it.
-    private static void RefuseTaken(string target)
-    {
-        foreach (string taken in (string[])[target, $"{target}-wal", $"{target}-journal"])
-        {
-            if (Path.Exists(taken))
-            {
-                throw new StoreOpenException($"{taken}: exists already, and a backup overwrites nothing: name a new file");
-            }
-        }
-    }
-
-    // Beside the target, so that giving it its name is one step. Who can't read the source can't read the copy either.
-    private static string CreatePartial(string source, string target)
-    {
-        string partial = $"{target}.{Guid.NewGuid():N}.partial";
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
-        {
-            options.UnixCreateMode = File.GetUnixFileMode(source);
-        }
-
-        try
-        {
-            new FileStream(partial, options).Dispose();
-            return partial;
-        }
-        catch (DirectoryNotFoundException e)
-        {
-            throw new StoreOpenException($"{target}: its folder does not exist: create it, or name a file in another", e);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new StoreOpenException(
-                $"{target}: can't be created: name a file in a folder that this user can write to", e);
         }
     }
 
@@ -120,27 +72,4 @@ internal static partial class SqliteBackup
             ? bundles
             : throw new SqliteException(raw.sqlite3_errstr(code).utf8_to_string(), code & SqliteFile.PrimaryCode, code);
     }
-
-    private static void Flush(string path, FileAccess access)
-    {
-        using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, access);
-        RandomAccess.FlushToDisk(file);
-    }
-
-    // The name is durable once its folder is. The framework opens no folders.
-    private static void FlushFolderOf(string path)
-    {
-        if (OperatingSystem.IsLinux())
-        {
-            using SafeFileHandle folder = OpenFile(Path.GetDirectoryName(path)!, flags: 0);
-            if (!folder.IsInvalid)
-            {
-                RandomAccess.FlushToDisk(folder);
-            }
-        }
-    }
-
-    // open(2) with O_RDONLY, which is 0 on every architecture.
-    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial SafeFileHandle OpenFile(string path, int flags);
 }

@@ -72,7 +72,7 @@ internal sealed class SqliteCheck : IDisposable
     {
         if (!_inUse && (SqliteFile.HasLog(_path) || State() != _stateBefore))
         {
-            throw new StoreOpenException($"{_path}: a registry was started on it meanwhile: check it again");
+            throw new StoreOpenException($"{_path}: a registry started using it during the check: check it again");
         }
     }
 
@@ -120,27 +120,20 @@ internal sealed class SqliteCheck : IDisposable
             SELECT seq, device, signature, payload, digest, checksum, head FROM accepted
             WHERE seq > ? AND seq <= ? AND payload IS NOT NULL ORDER BY seq
             """);
-        var parallel = new ParallelOptions { CancellationToken = cancellationToken };
         while (ReadBatch(next, rows.LastSeq, last) is { Count: > 0 } batch)
         {
-            var damage = new string?[batch.Count];
-            Parallel.For(0, batch.Count, parallel, i => damage[i] = DamageOf(batch[i].Submission));
-            for (int i = 0; i < batch.Count; i++)
-            {
-                rows.Add(batch[i].Seq, damage[i]);
-            }
-
+            rows.Verify(batch, cancellationToken);
             progress((double)rows.LastSeq / last);
         }
     }
 
-    private static List<Row> ReadBatch(SqliteStatement next, long after, long last)
+    private static List<CheckedRow> ReadBatch(SqliteStatement next, long after, long last)
     {
-        var batch = new List<Row>(SqliteTuning.RowsPerCheckBatch);
+        var batch = new List<CheckedRow>(SqliteTuning.RowsPerCheckBatch);
         int bytes = 0;
         foreach (SqliteStatement found in next.Bind(1, after).Bind(2, last).Rows())
         {
-            Row row = ReadRow(found);
+            CheckedRow row = ReadRow(found);
             if (row.Seq <= after)
             {
                 throw new SqliteException("rows are out of order", raw.SQLITE_CORRUPT);
@@ -158,7 +151,7 @@ internal sealed class SqliteCheck : IDisposable
         return batch;
     }
 
-    private static Row ReadRow(SqliteStatement next)
+    private static CheckedRow ReadRow(SqliteStatement next)
     {
         Submission? submission = null;
         ReadOnlySpan<byte> device = next.Blob(1);
@@ -171,14 +164,8 @@ internal sealed class SqliteCheck : IDisposable
             }
         }
 
-        return new Row(next.Int64(0), submission);
+        return new CheckedRow(next.Int64(0), submission);
     }
-
-    // Returns what is wrong, or null.
-    private static string? DamageOf(Submission? stored) =>
-        stored is null ? "is not what was stored: its checksum differs"
-        : VerifiedBundle.TryVerify(stored, out _) ? null
-        : "its signature does not verify";
 
     // Returns what the damage stopped it with, or null.
     private string? TryRead(Action read, CancellationToken cancellationToken)
@@ -209,47 +196,5 @@ internal sealed class SqliteCheck : IDisposable
     {
         var file = new FileInfo(_path);
         return file.Exists ? (file.Length, file.LastWriteTimeUtc) : default;
-    }
-
-    // Without a submission where the row is not what was stored.
-    private readonly record struct Row(long Seq, Submission? Submission);
-}
-
-/// <summary>What a check has found in the rows.</summary>
-/// <param name="most">How many findings are told; the rest is counted.</param>
-internal sealed class CheckedRows(int most)
-{
-    private readonly List<string> _findings = [];
-
-    /// <summary>How many rows were read.</summary>
-    public long Count { get; private set; }
-
-    /// <summary>How many of them are damaged.</summary>
-    public long Damaged { get; private set; }
-
-    /// <summary>The row that was read last, or 0.</summary>
-    public long LastSeq { get; private set; }
-
-    /// <summary>Why the rows after it can't be read; null where all were.</summary>
-    public string? Unreadable { get; set; }
-
-    /// <summary>A line for each of the first damaged rows. It names the row by its place in the order of acceptance.</summary>
-    public IReadOnlyList<string> Findings => _findings;
-
-    /// <summary>Adds a row, with what is wrong with it or null.</summary>
-    public void Add(long seq, string? damage)
-    {
-        Count++;
-        LastSeq = seq;
-        if (damage is null)
-        {
-            return;
-        }
-
-        Damaged++;
-        if (_findings.Count < most)
-        {
-            _findings.Add($"row {seq}: {damage}");
-        }
     }
 }

@@ -3,34 +3,19 @@ using SQLitePCL;
 namespace RegistryFunctions.Storage.Sqlite;
 
 /// <summary>
-/// Copies the write-ahead log into the database beside the commits. A passive checkpoint flushes what it has copied only if
-/// nothing was added to the log meanwhile, and SQLite begins the log anew only when all of it is copied and flushed
-/// (https://www.sqlite.org/c3ref/wal_checkpoint_v2.html, https://www.sqlite.org/wal.html#ckpt). So a thread copies until
-/// little is left, asks the writer for a short pause, copies that and flushes all of it while the writer goes on; the writer
-/// itself then copies what was added during the flush.
+/// Copies the write-ahead log into the database. Most of it is copied beside the commits, on a thread of its own. SQLite
+/// flushes a copy, and begins the log anew, only where nothing was added to the log meanwhile
+/// (https://www.sqlite.org/c3ref/wal_checkpoint_v2.html, https://www.sqlite.org/wal.html#ckpt), so the writer itself then
+/// copies what is left, between two commits.
 /// </summary>
-internal sealed class SqliteCheckpointer : IDisposable
+/// <param name="session">A session on the database that the writer writes. It is closed with the checkpointer.</param>
+internal sealed class SqliteCheckpointer(SqliteSession session) : IDisposable
 {
-    private readonly SqliteSession _session;
-    private readonly Thread _thread;
-    private readonly AutoResetEvent _wake = new(initialState: false);
-    private readonly AutoResetEvent _paused = new(initialState: false);
-    private readonly AutoResetEvent _flushed = new(initialState: false);
-
     // Used only by the writer's thread.
     private int _uncopied;
+    private Task? _copying;
 
-    private int _wantsPause;
-    private int _bulkIsCopied;
     private volatile bool _hasFailed;
-    private volatile bool _closing;
-
-    /// <summary>Takes over a session of its own on the database that the writer writes.</summary>
-    public SqliteCheckpointer(SqliteSession session)
-    {
-        _session = session;
-        _thread = new Thread(Run) { IsBackground = true, Name = "checkpointer" };
-    }
 
     /// <summary>
     /// Whether the disk has failed to take a copy. The system tells of a failed flush once and forgets what it could not
@@ -38,118 +23,48 @@ internal sealed class SqliteCheckpointer : IDisposable
     /// </summary>
     public bool HasFailed => _hasFailed;
 
-    /// <summary>Starts the thread.</summary>
-    public void Start() => _thread.Start();
-
-    /// <summary>
-    /// Whether the writer should now copy the rest of the log. Belongs between two writes: it waits a moment where the thread
-    /// asks for a pause.
-    /// </summary>
-    /// <param name="pagesWritten">How many pages the log has grown by since the last call.</param>
+    /// <summary>Begins to copy when it is time to, and says whether the writer should now copy the rest of the log.</summary>
+    /// <param name="pagesWritten">How many pages were added to the log since the last call.</param>
     public bool NeedsWriter(int pagesWritten)
     {
         _uncopied += pagesWritten;
-        if (Interlocked.Exchange(ref _wantsPause, 0) != 0)
-        {
-            _flushed.Reset();
-            _paused.Set();
-            _flushed.WaitOne(SqliteTuning.WriterPause);
-        }
-
-        if (Interlocked.Exchange(ref _bulkIsCopied, 0) != 0)
+        if (_copying is null && _uncopied >= SqliteTuning.PagesBetweenCheckpoints)
         {
             _uncopied = 0;
-            return true;
+            _copying = Task.Factory.StartNew(
+                () => Copy(session), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         }
 
-        if (_uncopied >= SqliteTuning.PagesBetweenCheckpoints)
+        if (_copying is not { IsCompleted: true })
         {
-            _uncopied = 0;
-            _wake.Set();
+            return false;
         }
 
-        return false;
+        _copying = null;
+        return true;
     }
 
-    /// <summary>Copies what it can without waiting for anybody. Returns how many pages the log has.</summary>
-    public int Copy(SqliteSession session)
+    /// <summary>Copies what it can without waiting for anybody.</summary>
+    public void Copy(SqliteSession through)
     {
         if (_hasFailed)
         {
-            return 0;
+            return;
         }
 
-        int code = raw.sqlite3_wal_checkpoint_v2(
-            session.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out int pages, out _);
-        NoteFailure(code);
-        return pages;
-    }
-
-    /// <summary>Ends the thread and closes the connection.</summary>
-    public void Dispose()
-    {
-        _closing = true;
-        raw.sqlite3_interrupt(_session.Handle);
-        _wake.Set();
-        if (_thread.IsAlive)
-        {
-            _thread.Join();
-        }
-
-        _session.Dispose();
-        _wake.Dispose();
-        _paused.Dispose();
-        _flushed.Dispose();
-    }
-
-    private void Run()
-    {
-        while (true)
-        {
-            _wake.WaitOne();
-            if (_closing)
-            {
-                return;
-            }
-
-            CopyBulk();
-            Volatile.Write(ref _bulkIsCopied, 1);
-        }
-    }
-
-    private void CopyBulk()
-    {
-        int copied = 0;
-        for (int round = 0; round < SqliteTuning.MaxRounds && !_closing; round++)
-        {
-            int pages = Copy(_session);
-            if (pages > SqliteTuning.MaxPages)
-            {
-                return;
-            }
-
-            if (pages - copied <= SqliteTuning.PagesWorthAPause)
-            {
-                break;
-            }
-
-            copied = pages;
-        }
-
-        _paused.Reset();
-        Volatile.Write(ref _wantsPause, 1);
-        _paused.WaitOne(SqliteTuning.WriterIsIdle);
-        Copy(_session);
-        Volatile.Write(ref _wantsPause, 0);
-        _flushed.Set();
-    }
-
-    // What else may go wrong, such as a full disk, is left to the next turn: until then the log grows, and nothing is lost.
-    private void NoteFailure(int code)
-    {
+        int code = raw.sqlite3_wal_checkpoint_v2(through.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out _, out _);
+        // What else may go wrong, such as a full disk, is left to the next turn: until then the log grows, and nothing is lost.
         if ((code & SqliteFile.PrimaryCode) == raw.SQLITE_IOERR)
         {
             _hasFailed = true;
         }
+    }
+
+    /// <summary>Ends the copying and closes the session.</summary>
+    public void Dispose()
+    {
+        raw.sqlite3_interrupt(session.Handle);
+        _copying?.Wait();
+        session.Dispose();
     }
 }

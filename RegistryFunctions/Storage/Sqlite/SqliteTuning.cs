@@ -18,27 +18,6 @@ internal static class SqliteTuning
     /// </summary>
     public const int PagesBetweenCheckpoints = 4_000;
 
-    /// <summary>So little of the log, in pages, is copied in about a millisecond: worth a pause of the writer.</summary>
-    public const int PagesWorthAPause = 256;
-
-    /// <summary>
-    /// How often the log is copied without reaching that, before the writer is made to pause: others may write as fast as
-    /// this copies.
-    /// </summary>
-    public const int MaxRounds = 8;
-
-    /// <summary>Of a log of so many pages, 120 MB, the writer copies the rest and writes nothing until it has.</summary>
-    public const int MaxPages = 30_000;
-
-    /// <summary>
-    /// How long the writer pauses at most for the log to be copied. Without the pause the copy is overtaken, and the writer has
-    /// to flush it: under strace the thread flushed one copy of nine, with the pause four of ten.
-    /// </summary>
-    public static readonly TimeSpan WriterPause = TimeSpan.FromMilliseconds(5);
-
-    /// <summary>A writer that takes no turn for so long has nothing to write, which is as good as a pause.</summary>
-    public static readonly TimeSpan WriterIsIdle = TimeSpan.FromMilliseconds(20);
-
     /// <summary>How often an idle writer moves its anchor on: what another process has written is held no longer.</summary>
     public static readonly TimeSpan AnchorInterval = TimeSpan.FromSeconds(1);
 

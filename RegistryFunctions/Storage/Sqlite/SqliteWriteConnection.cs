@@ -63,7 +63,6 @@ internal sealed class SqliteWriteConnection : IDisposable
             // again before that is done would find ever more.
             checkpointer.Copy(session);
             anchor.Renew();
-            checkpointer.Start();
             return connection;
         }
         catch
