@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Extensions.Logging.Abstractions;
+using RegistryFunctions.Storage;
 using RegistryFunctions.Storage.Sqlite;
 
 namespace RegistryFunctions.Benchmarks.Data;
@@ -80,7 +81,7 @@ internal sealed class Databases(string folder)
 
     /// <summary>Opens a database as the registry does.</summary>
     public static SqliteBundleStore Open(string path, TimeProvider time) => SqliteBundleStore.Open(
-        new SqliteStoreOptions(path, KeptPerDevice, ReplayWindow: TimeSpan.FromDays(90)),
+        new SqliteStoreOptions(path, new StoreOptions(KeptPerDevice, ReplayWindow: TimeSpan.FromDays(90))),
         time,
         NullLogger<SqliteBundleStore>.Instance);
 

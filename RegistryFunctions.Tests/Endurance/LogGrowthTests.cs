@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using RegistryFunctions.Bundles;
+using RegistryFunctions.Storage;
 using RegistryFunctions.Storage.Sqlite;
 using RegistryFunctions.Tests.Support;
 
@@ -49,7 +50,7 @@ public sealed class LogGrowthTests : IDisposable
     }
 
     private SqliteBundleStore Open() => SqliteBundleStore.Open(
-        new SqliteStoreOptions(_folder.File("registry.db"), Keep: 5, TimeSpan.FromDays(90)),
+        new SqliteStoreOptions(_folder.File("registry.db"), new StoreOptions(Keep: 5, TimeSpan.FromDays(90))),
         TimeProvider.System,
         NullLogger.Instance);
 }

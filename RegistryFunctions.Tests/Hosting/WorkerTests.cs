@@ -4,6 +4,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
+using RegistryFunctions.Storage;
 using RegistryFunctions.Storage.Sqlite;
 using RegistryFunctions.Tests.Support;
 
@@ -324,7 +325,9 @@ public sealed class WorkerTests : IDisposable
     private async Task StoreAsync(Device device, DateTimeOffset received)
     {
         await using SqliteBundleStore store = SqliteBundleStore.Open(
-            new SqliteStoreOptions(Db, Keep: 5, ReplayWindow: TimeSpan.Zero), new FakeTimeProvider(received), NullLogger.Instance);
+            new SqliteStoreOptions(Db, new StoreOptions(Keep: 5, ReplayWindow: TimeSpan.Zero)),
+            new FakeTimeProvider(received),
+            NullLogger.Instance);
         await store.PublishAsync(device.Bundle([1]), CancellationToken.None);
     }
 }

@@ -1,14 +1,15 @@
 namespace RegistryFunctions.Tests.Support;
 
 /// <summary>
-/// A clock that, while held, lets nobody go on who asks it until the test says so. The writer asks it once in every
-/// transaction: so a test holds the writer there, for as long as it needs and without a lock that times out.
+/// A clock that, while held, lets nobody go on who asks it until the test says so. A store asks it once in every transaction
+/// that writes: so a test holds the store there, for as long as it needs and without a lock that times out.
 /// </summary>
 internal sealed class HeldClock(DateTimeOffset now, bool held = true) : TimeProvider, IDisposable
 {
     private readonly SemaphoreSlim _asked = new(0);
     private readonly SemaphoreSlim _answers = new(0);
     private volatile bool _held = held;
+    private Exception? _failure;
 
     public void Hold() => _held = true;
 
@@ -25,12 +26,24 @@ internal sealed class HeldClock(DateTimeOffset now, bool held = true) : TimeProv
         Answer();
     }
 
+    /// <summary>Lets everybody go on from now on, but throws this at the one who waits.</summary>
+    public void Fail(Exception failure)
+    {
+        _failure = failure;
+        Release();
+    }
+
     public override DateTimeOffset GetUtcNow()
     {
         if (_held)
         {
             _asked.Release();
-            _answers.Wait();
+            // Not for ever: a test that has failed closes the store.
+            Assert.True(_answers.Wait(TimeSpan.FromMinutes(2)));
+            if (Interlocked.Exchange(ref _failure, null) is { } failure)
+            {
+                throw failure;
+            }
         }
 
         return now;

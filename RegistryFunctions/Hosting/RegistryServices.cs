@@ -37,11 +37,12 @@ internal static class RegistryServices
         return SqliteBundleStore.Open(
             new SqliteStoreOptions(
                 options.Db,
-                options.MaxPerIdentity,
-                TimeSpan.FromDays(options.ReplayWindowDays),
-                options.MaxDbBytes,
-                options.VerifyOnRead,
-                services.GetRequiredService<RateLimit<DeviceId>>()),
+                new StoreOptions(
+                    options.MaxPerIdentity,
+                    TimeSpan.FromDays(options.ReplayWindowDays),
+                    options.VerifyOnRead,
+                    services.GetRequiredService<RateLimit<DeviceId>>()),
+                options.MaxDbBytes),
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILogger<SqliteBundleStore>>());
     }

@@ -3,15 +3,16 @@ using RegistryFunctions.Bundles;
 namespace RegistryFunctions.Storage;
 
 /// <summary>
-/// Keeps the newest bundles of every device. All members may be called at once from any thread, and throw
-/// <see cref="StoreException"/> when the store can't do now what was asked.
+/// Keeps the newest bundles of every device. All members may be called at once from any thread, complete at once or later,
+/// and throw <see cref="StoreException"/> when the store can't do now what was asked. Disposing takes no more requests from
+/// the moment it is called, does what waits, and then completes.
 /// </summary>
 public interface IBundleStore : IAsyncDisposable
 {
     /// <summary>
     /// Adds a bundle as its device's newest and drops what the device then holds beyond the limit, unless it repeats the
-    /// device's newest or replays a superseded one. Completes once that is durable: it survives the end of the process and
-    /// of the machine. A bundle whose <paramref name="cancellationToken"/> is cancelled in time is not written.
+    /// device's newest or replays a superseded one. Bundles are accepted in the order of the calls. Completes once that is durable: it
+    /// survives the end of the process and of the machine. A bundle whose <paramref name="cancellationToken"/> is cancelled in time is not written.
     /// </summary>
     ValueTask<PublishOutcome> PublishAsync(VerifiedBundle bundle, CancellationToken cancellationToken);
 

@@ -32,7 +32,7 @@ internal sealed class BundleTable
     private readonly SqliteStatement _setHeldPerDevice;
 
     /// <summary>Prepares the statements.</summary>
-    public BundleTable(SqliteSession session, SqliteStoreOptions options)
+    public BundleTable(SqliteSession session, StoreOptions options)
     {
         _session = session;
         _keep = options.Keep;

@@ -21,7 +21,7 @@ public sealed class SqliteBundleStore : IBundleStore
         _readers = new DefaultObjectPoolProvider { MaximumRetained = SqliteTuning.IdleReaders }
             .Create(new ReaderPolicy(options.Path));
         _readFaults = readFaults;
-        _verifyOnRead = options.VerifyOnRead;
+        _verifyOnRead = options.Store.VerifyOnRead;
     }
 
     /// <summary>Opens the file, creating it and its parent folders where missing.</summary>
@@ -81,8 +81,7 @@ public sealed class SqliteBundleStore : IBundleStore
     public ValueTask DisposeAsync()
     {
         ((IDisposable)_readers).Dispose();
-        _writer.Dispose();
-        return ValueTask.CompletedTask;
+        return _writer.DisposeAsync();
     }
 
     private static Bundle? FindNewest(SqliteReader reader, in DeviceId device, bool verify)

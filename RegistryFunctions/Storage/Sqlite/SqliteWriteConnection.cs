@@ -37,7 +37,7 @@ internal sealed class SqliteWriteConnection : IDisposable
         _session = session;
         _checkpointer = checkpointer;
         _anchor = anchor;
-        _table = new BundleTable(session, options);
+        _table = new BundleTable(session, options.Store);
         _begin = session.Prepare("BEGIN IMMEDIATE");
         _commit = session.Prepare("COMMIT");
         _file = new FileIdentity(options.Path);

@@ -9,10 +9,11 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// one fsync, and only then tells the callers. Under load batches grow by themselves; when idle a bundle waits
 /// for nobody.
 /// </summary>
-internal sealed class SqliteWriter : IDisposable
+internal sealed class SqliteWriter : IAsyncDisposable
 {
     private readonly Channel<WriteRequest> _queue = Channel.CreateBounded<WriteRequest>(
         new BoundedChannelOptions(SqliteTuning.QueueCapacity) { SingleReader = true });
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Thread _thread;
 
     // Used only by the writer's thread.
@@ -31,7 +32,7 @@ internal sealed class SqliteWriter : IDisposable
     /// <exception cref="StoreOpenException">The path can't hold the store.</exception>
     public static SqliteWriter Start(SqliteStoreOptions options, TimeProvider time, ILogger logger)
     {
-        var writer = new SqliteWriter(SqliteWriteConnection.Open(options, time, logger), options.PublishLimit);
+        var writer = new SqliteWriter(SqliteWriteConnection.Open(options, time, logger), options.Store.PublishLimit);
         writer._thread.Start();
         return writer;
     }
@@ -55,10 +56,10 @@ internal sealed class SqliteWriter : IDisposable
     }
 
     /// <summary>Takes no more requests, does what waits, and closes the file.</summary>
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
         _queue.Writer.TryComplete();
-        _thread.Join();
+        await _ended.Task.ConfigureAwait(false);
         _connection.Dispose();
     }
 
@@ -86,6 +87,8 @@ internal sealed class SqliteWriter : IDisposable
 
             _connection.TendLog();
         }
+
+        _ended.SetResult();
     }
 
     private void Run(WriteJob job)
