@@ -48,6 +48,11 @@ public sealed class AddressLimit : IFunctionsWorkerMiddleware
     /// <summary>Runs the rest of ASP.NET Core's pipeline, or answers that it was asked for too often.</summary>
     public Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
+        if (!_limit.IsOn)
+        {
+            return next(context);
+        }
+
         FunctionAttribute? function = context.GetEndpoint()?.Metadata.GetMetadata<FunctionAttribute>();
         return function is not null && Refuse(context, function.Name) is { } refusal
             ? refusal.ExecuteAsync(context)

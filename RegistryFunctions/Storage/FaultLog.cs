@@ -58,6 +58,6 @@ internal sealed partial class FaultLog(ILogger logger, string work, TimeProvider
     [LoggerMessage(20, LogLevel.Error, "Bundles can't be {Work}: {Fault}. {Cause}")]
     private partial void LogBegin(string work, StoreFault fault, string cause);
 
-    [LoggerMessage(21, LogLevel.Information, "Bundles can be {Work} again after: {Fault}.")]
+    [LoggerMessage(21, LogLevel.Information, "Bundles can be {Work} again (was: {Fault}).")]
     private partial void LogEnd(string work, StoreFault fault);
 }

@@ -11,8 +11,9 @@ public interface IBundleStore : IAsyncDisposable
 {
     /// <summary>
     /// Adds a bundle as its device's newest and drops what the device then holds beyond the limit, unless it repeats the
-    /// device's newest or replays a superseded one. Bundles are accepted in the order of the calls. Completes once that is durable: it
-    /// survives the end of the process and of the machine. A bundle whose <paramref name="cancellationToken"/> is cancelled in time is not written.
+    /// device's newest or replays a superseded one. Bundles are accepted in the order of the calls. Completes once that is
+    /// durable: it survives the end of the process and of the machine. A bundle whose <paramref name="cancellationToken"/>
+    /// is cancelled in time is not written.
     /// </summary>
     ValueTask<PublishOutcome> PublishAsync(VerifiedBundle bundle, CancellationToken cancellationToken);
 

@@ -67,7 +67,7 @@ internal sealed class SqliteWriter : IAsyncDisposable
     {
         if (!_queue.Writer.TryWrite(request))
         {
-            throw new StoreException(StoreFault.Busy, "the queue of bundles to write is full or closed");
+            throw new StoreException(StoreFault.Busy, "the write queue is full or closed");
         }
     }
 
