@@ -67,7 +67,7 @@ internal sealed class WorkerStartMeasure : IMeasure
         await client.SendAsync(buffer.AsMemory(0, request.Length));
         int received = await client.ReceiveAsync(buffer);
         double ms = Stopwatch.GetElapsedTime(began).TotalMilliseconds;
-        await host.TerminateWorkerAsync();
+        host.TerminateWorker();
         await worker.WaitForExitAsync();
         return Answer.TryRead(buffer.AsSpan(0, received), out Answer answer) && publications.IsExpected(request, answer)
             ? ms

@@ -53,7 +53,7 @@ public sealed class WorkerTests : IDisposable
         await worker.Host.FireTimerAsync("Prune", isPastDue: true);
         Assert.Null(await worker.Process.FetchAsync(old));
         Assert.NotNull(await worker.Process.FetchAsync(fresh));
-        await StopAsync(worker);
+        await worker.StopAsync();
         Assert.Single(worker.Process.Output.Split('\n'), line => line.StartsWith(
             "info: RegistryFunctions.Functions.Prune[10] Pruned 1 bundles", StringComparison.Ordinal));
     }
@@ -69,7 +69,7 @@ public sealed class WorkerTests : IDisposable
         }
 
         Assert.True((await worker.Host.FireTimerAsync("Prune")).Succeeded);
-        await StopAsync(worker);
+        await worker.StopAsync();
         Assert.Contains("warn: RegistryFunctions.Functions.Prune[11] Prune skipped", worker.Process.Errors, StringComparison.Ordinal);
         Assert.Contains("Pruned 0 bundles", worker.Process.Output, StringComparison.Ordinal);
     }
@@ -81,7 +81,7 @@ public sealed class WorkerTests : IDisposable
         File.Delete(Db);
         using HttpResponseMessage refused = await worker.Process.PublishAsync(new Device(), [1]);
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-        await StopAsync(worker);
+        await worker.StopAsync();
         Assert.StartsWith("fail: ", Assert.Single(worker.Process.Errors.Split('\n')), StringComparison.Ordinal);
         Assert.Contains("Bundles can't be written", worker.Process.Errors, StringComparison.Ordinal);
         // Once: not through the host as well.
@@ -111,7 +111,7 @@ public sealed class WorkerTests : IDisposable
     {
         await using WorkerProcess worker = await StartAsync(("Logging__LogLevel__Default", "Warning"));
         await worker.Host.FireTimerAsync("Prune");
-        await StopAsync(worker);
+        await worker.StopAsync();
         Assert.Empty(worker.Process.Output);
     }
 
@@ -182,7 +182,7 @@ public sealed class WorkerTests : IDisposable
         {
             using HttpResponseMessage published = await worker.Process.PublishAsync(device, [1]);
             Assert.Equal(HttpStatusCode.NoContent, published.StatusCode);
-            await StopAsync(worker);
+            await worker.StopAsync();
         }
 
         // The store was closed: its log is copied and gone.
@@ -208,7 +208,7 @@ public sealed class WorkerTests : IDisposable
             }
 
             Assert.Equal([1], (await worker.Process.FetchAsync(device))!);
-            await StopAsync(worker);
+            await worker.StopAsync();
             // As "func start" does before each build.
             Directory.Delete(app, recursive: true);
         }
@@ -304,12 +304,6 @@ public sealed class WorkerTests : IDisposable
             await worker.DisposeAsync();
             throw;
         }
-    }
-
-    private static async Task StopAsync(WorkerProcess worker)
-    {
-        await worker.Host.TerminateWorkerAsync();
-        Assert.Equal(0, await worker.Process.ExitAsync());
     }
 
     private static void CopyFolder(string from, string to)

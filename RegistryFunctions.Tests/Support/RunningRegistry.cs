@@ -45,7 +45,7 @@ internal sealed class RunningRegistry : IAsyncDisposable
         }
         else
         {
-            await _worker.Host.TerminateWorkerAsync();
+            _worker.Host.TerminateWorker();
         }
 
         int code = await Process.ExitAsync();

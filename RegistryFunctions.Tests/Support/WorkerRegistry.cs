@@ -53,8 +53,7 @@ internal sealed partial class WorkerRegistry : RegistryServer
 
     public override async Task<IReadOnlyList<LogLine>> StopAsync()
     {
-        await _worker.Host.TerminateWorkerAsync();
-        Assert.Equal(0, await _worker.Process.ExitAsync());
+        await _worker.StopAsync();
         return [.. $"{_worker.Process.Output}\n{_worker.Process.Errors}".Split('\n').Where(line => line.Length > 0).Select(Read)];
     }
 

@@ -172,7 +172,16 @@ internal sealed class FunctionsHost : IAsyncDisposable
     }
 
     /// <summary>Tells the worker to end, as the real host does when it stops. Its end is for the test to wait for.</summary>
-    public async Task TerminateWorkerAsync() => (await Worker.WaitAsync(Deadline)).Terminate();
+    public void TerminateWorker()
+    {
+        Task<WorkerStream> worker = Worker;
+        if (!worker.IsCompletedSuccessfully)
+        {
+            throw new InvalidOperationException("There is no worker to end: it has gone by itself.");
+        }
+
+        worker.Result.Terminate();
+    }
 
     /// <summary>Drops the worker's and the clients' connections and listens no more, as when a process is killed.</summary>
     public async Task AbortAsync()
@@ -260,10 +269,13 @@ internal sealed class FunctionsHost : IAsyncDisposable
         }
 
         await running;
-        if (announced.Task.IsCompletedSuccessfully)
+        lock (_lock)
         {
-            // Requests wait for the next one.
-            Announce();
+            // Requests wait for the next one, unless it has come before the end of this one was noticed.
+            if (_worker == announced && announced.Task.IsCompletedSuccessfully)
+            {
+                _worker = NewWorker();
+            }
         }
     }
 

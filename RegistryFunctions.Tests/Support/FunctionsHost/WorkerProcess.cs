@@ -78,6 +78,21 @@ internal sealed class WorkerProcess : IAsyncDisposable
         return PrintedId()!.Value;
     }
 
+    /// <summary>The host tells the worker to end, and it does, with exit code 0.</summary>
+    public async Task StopAsync()
+    {
+        try
+        {
+            Host.TerminateWorker();
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new InvalidOperationException($"{e.Message} It has said: {Process.Output}\n{Process.Errors}", e);
+        }
+
+        Assert.Equal(0, await Process.ExitAsync());
+    }
+
     /// <summary>The host dies: the worker's parent is killed, and its connections break.</summary>
     public async Task DieAsync()
     {
