@@ -1,5 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using RegistryFunctions.Tests.Support;
 
 namespace RegistryFunctions.Tests.Hosting;
@@ -47,6 +50,18 @@ public sealed class WebServerTests
         using var third = new TcpClient();
         await third.ConnectAsync(server.Url.Host, server.Url.Port);
         Assert.Equal(0, await third.GetStream().ReadAsync(new byte[1]).AsTask().WaitAsync(TimeSpan.FromMinutes(1)));
+    }
+
+    // Kestrel's clock is the machine's, so what can be seen in a test is what it was told.
+    [Fact]
+    public async Task Idle_and_slow_connections_are_closed_after_the_times_that_operators_are_told()
+    {
+        await using HostedRegistry server = await HostedRegistry.StartAsync(Way.StandAlone);
+        KestrelServerLimits limits = server.Services.GetRequiredService<IOptions<KestrelServerOptions>>().Value.Limits;
+        Assert.Equal(TimeSpan.FromSeconds(130), limits.KeepAliveTimeout);
+        Assert.Equal(TimeSpan.FromSeconds(10), limits.RequestHeadersTimeout);
+        Assert.All((MinDataRate?[])[limits.MinRequestBodyDataRate, limits.MinResponseDataRate], rate =>
+            Assert.Equal((240, TimeSpan.FromSeconds(5)), (rate!.BytesPerSecond, rate.GracePeriod)));
     }
 
     [Fact]

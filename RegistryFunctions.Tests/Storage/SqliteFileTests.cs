@@ -85,6 +85,25 @@ public sealed class SqliteFileTests : IDisposable
     }
 
     [Fact]
+    public void Nobody_waits_for_a_lock_of_another_process_for_longer_than_five_seconds()
+    {
+        Open(Db).Dispose();
+        Func<SqliteSession>[] ways =
+        [
+            () => Open(Db),
+            () => SqliteFile.OpenForCheckpoints(Db),
+            () => SqliteFile.OpenForReading(Db),
+            () => SqliteFile.OpenForBackup(Db, SqliteSchema.Migrations),
+            () => SqliteFile.OpenForCheck(Db, SqliteSchema.Migrations, out _),
+        ];
+        Assert.All(ways, open =>
+        {
+            using SqliteSession session = open();
+            Assert.InRange(session.Scalar<long>("PRAGMA busy_timeout"), 1, 5_000);
+        });
+    }
+
+    [Fact]
     public void An_older_database_is_migrated()
     {
         using (SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations))
