@@ -108,6 +108,7 @@ public sealed class StandAloneTests : IDisposable
     [InlineData("--max-connections", "0")]
     [InlineData("--max-db-bytes", "1000")]
     [InlineData("--replay-window-days", "-1")]
+    [InlineData("--allow-network-fs", "1")]
     [InlineData("--verify-on-read", "maybe")]
     [InlineData("--max-requests-per-minute", "-1")]
     [InlineData("--max-publishes-per-hour", "few")]

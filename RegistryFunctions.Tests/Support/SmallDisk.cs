@@ -16,6 +16,9 @@ internal sealed class SmallDisk : IDisposable
 
     public string File(string name) => _folder.File(name);
 
+    /// <summary>From now on nothing can be written to it.</summary>
+    public void MakeReadOnly() => Assert.Equal(0, Shell.Run("mount", "-o", "remount,ro", _folder.Path));
+
     /// <summary>Writes a file that takes all the room there is left; returns its path.</summary>
     public string FillUp()
     {

@@ -1,4 +1,5 @@
 using RegistryFunctions.Settings;
+using RegistryFunctions.Storage;
 
 namespace RegistryFunctions.Hosting;
 
@@ -10,10 +11,11 @@ internal static class DataFolder
     /// it.
     /// </summary>
     /// <exception cref="SettingException">The database would lie there.</exception>
+    /// <exception cref="StoreOpenException">The path leads nowhere.</exception>
     public static void RefuseProgramFolder(string db)
     {
-        string program = Path.TrimEndingDirectorySeparator(AppContext.BaseDirectory) + Path.DirectorySeparatorChar;
-        string file = Path.GetFullPath(db);
+        string program = RealPath.Of(AppContext.BaseDirectory) + Path.DirectorySeparatorChar;
+        string file = RealPath.Of(db);
         if (file.StartsWith(program, OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal))
         {
             throw new SettingException(

@@ -42,7 +42,8 @@ internal static class RegistryServices
                     TimeSpan.FromDays(options.ReplayWindowDays),
                     options.VerifyOnRead,
                     services.GetRequiredService<RateLimit<DeviceId>>()),
-                options.MaxDbBytes),
+                options.MaxDbBytes,
+                options.AllowNetworkFs),
             services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILogger<SqliteBundleStore>>());
     }

@@ -46,6 +46,10 @@ public sealed class RegistryOptions
         "--max-db-bytes", "Largest size of the SQLite file, in bytes; 0 for no limit", 1024 * 1024, 1L << 43, orZero: true)]
     public long MaxDbBytes { get; set; }
 
+    /// <summary>Whether the SQLite file may be on a network file system.</summary>
+    [Switch("--allow-network-fs", "Use a SQLite file on a network file system, where data may be lost")]
+    public bool AllowNetworkFs { get; set; }
+
     /// <summary>Whether the signature of every fetched bundle is verified.</summary>
     [Switch("--verify-on-read", "Verify the signature of every bundle that is fetched, not just its checksum")]
     public bool VerifyOnRead { get; set; }

@@ -3,26 +3,33 @@ using System.Runtime.InteropServices;
 namespace RegistryFunctions.Storage;
 
 /// <summary>
-/// Tells whether a path still names the file it named before. On Linux by device and inode; elsewhere only whether the file
-/// is still there.
+/// Tells whether a path still names the file it named before: by device and inode where Linux tells them, or else, as in a
+/// sandbox that refuses the call, only whether a file is still there.
 /// </summary>
 internal sealed partial class FileIdentity(string path)
 {
     private readonly (ulong Device, ulong Inode)? _then = Read(path);
 
-    public bool IsInPlace => _then is not null && Read(path) == _then;
+    public bool IsInPlace => _then is { } then && Read(path) is { } now ? now == then : Exists();
 
-    private static (ulong Device, ulong Inode)? Read(string path)
+    // False only where it is certain that there is none.
+    private bool Exists()
     {
-        if (!OperatingSystem.IsLinux())
+        try
         {
-            return File.Exists(path) ? (0, 0) : null;
+            _ = File.GetAttributes(path);
+            return true;
         }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return e is not (FileNotFoundException or DirectoryNotFoundException);
+        }
+    }
 
-        return Statx(CurrentFolder, path, flags: 0, StatxInode, out StatxBuffer file) == 0
+    private static (ulong Device, ulong Inode)? Read(string path) =>
+        OperatingSystem.IsLinux() && Statx(CurrentFolder, path, flags: 0, StatxInode, out StatxBuffer file) == 0
             ? (((ulong)file.DeviceMajor << 32) | file.DeviceMinor, file.Inode)
             : null;
-    }
 
     private const int CurrentFolder = -100;
     private const uint StatxInode = 0x100;

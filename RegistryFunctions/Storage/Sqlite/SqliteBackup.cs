@@ -26,7 +26,7 @@ internal static class SqliteBackup
     public static BackupContent Copy(
         string source, string target, Action<double> progress, CancellationToken cancellationToken)
     {
-        source = Path.GetFullPath(source);
+        source = DatabasePath.Find(source);
         target = Path.GetFullPath(target);
         using SqliteSession database = SqliteFile.OpenForBackup(source, SqliteSchema.Migrations);
         // A log or a journal of an earlier database would be taken for the backup's own, and replayed into it.

@@ -31,7 +31,7 @@ public sealed class SqliteBundleStore : IBundleStore
     /// <exception cref="StoreOpenException">The path can't hold the store.</exception>
     public static SqliteBundleStore Open(SqliteStoreOptions options, TimeProvider time, ILogger logger)
     {
-        options = options with { Path = Path.GetFullPath(options.Path) };
+        options = options with { Path = DatabasePath.Prepare(options.Path, options.AllowNetworkFs, logger) };
         try
         {
             return new SqliteBundleStore(

@@ -29,7 +29,7 @@ internal sealed class SqliteCheck : IDisposable
 
     /// <summary>Opens the file.</summary>
     /// <exception cref="StoreOpenException">There is no such file, or it is no registry's.</exception>
-    public static SqliteCheck Open(string path) => new(Path.GetFullPath(path));
+    public static SqliteCheck Open(string path) => new(DatabasePath.Find(path));
 
     /// <summary>What SQLite finds wrong with its pages, tables and indexes, a line each; the first twenty.</summary>
     public IReadOnlyList<string> FindStructuralDamage(CancellationToken cancellationToken)

@@ -3,26 +3,23 @@ using SQLitePCL;
 
 namespace RegistryFunctions.Storage.Sqlite;
 
-/// <summary>The database file: where it may lie, how it is opened, and what its errors mean.</summary>
+/// <summary>The database file: how it is opened, and what its errors mean.</summary>
 internal static class SqliteFile
 {
     /// <summary>An extended result code has its primary one in its lowest byte (https://www.sqlite.org/rescode.html).</summary>
     public const int PrimaryCode = 0xFF;
 
-    /// <summary>
-    /// Opens the file for writing, creating it and its parent folders where missing, and brings it to the
-    /// newest schema.
-    /// </summary>
+    private const string NoRights =
+        "can't be opened: let this user read and write the file, its folder, and any -wal and -shm beside it";
+
+    /// <summary>Opens the file for writing, creating it where missing, and brings it to the newest schema.</summary>
     /// <exception cref="StoreOpenException">The path can't hold a database; the message says why and what to do.</exception>
     public static SqliteSession OpenForWriting(string path, IReadOnlyList<string> migrations) => OpenOrRefuse(
         path,
-        () =>
-        {
-            PrepareFolder(path);
-            return Open(path, SqliteOpenMode.ReadWriteCreate);
-        },
+        () => Open(path, SqliteOpenMode.ReadWriteCreate),
         session =>
         {
+            RefuseReadOnly(session);
             SqliteSchema.RefuseForeign(session, migrations);
             EnterWalMode(session);
             SqliteSchema.Migrate(session, migrations);
@@ -42,14 +39,10 @@ internal static class SqliteFile
         $"PRAGMA cache_size = -{SqliteTuning.ReaderCachesKiB / SqliteTuning.IdleReaders}");
 
     /// <summary>Opens the file of a registry, which must exist, for backing it up.</summary>
-    /// <exception cref="StoreOpenException">There is no such file, or it is no registry's.</exception>
+    /// <exception cref="StoreOpenException">It is no registry's.</exception>
     public static SqliteSession OpenForBackup(string path, IReadOnlyList<string> migrations) => OpenOrRefuse(
         path,
-        () =>
-        {
-            RefuseMissing(path);
-            return OpenForReading(path);
-        },
+        () => OpenForReading(path),
         session => SqliteSchema.RefuseAllButRegistry(session, migrations));
 
     /// <summary>Opens an empty file that nobody else uses yet, to fill it with a copy of a database.</summary>
@@ -67,7 +60,7 @@ internal static class SqliteFile
     /// <param name="path">The file.</param>
     /// <param name="migrations">The schema.</param>
     /// <param name="inUse">Whether the file has a write-ahead log, so that others may change it meanwhile.</param>
-    /// <exception cref="StoreOpenException">There is no such file, or it is no registry's.</exception>
+    /// <exception cref="StoreOpenException">It is no registry's.</exception>
     public static SqliteSession OpenForCheck(string path, IReadOnlyList<string> migrations, out bool inUse)
     {
         bool hasLog = inUse = HasLog(path);
@@ -75,7 +68,6 @@ internal static class SqliteFile
             path,
             () =>
             {
-                RefuseMissing(path);
                 if (hasLog && !File.Exists($"{path}-shm"))
                 {
                     throw new StoreOpenException(
@@ -103,11 +95,8 @@ internal static class SqliteFile
     public static string? Explain(Exception e) => e switch
     {
         StoreOpenException => e.Message,
-        UnauthorizedAccessException => "no right to create its folder: name a file in a folder this user can write to",
-        IOException => "its folder can't be created: name a file in a folder this user can write to",
         SqliteException { SqliteErrorCode: raw.SQLITE_NOTADB } => "is not a SQLite database: name another file",
-        SqliteException { SqliteErrorCode: raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM } =>
-            "can't be opened for writing: name a file this user can write to, in a folder this user can write to",
+        SqliteException { SqliteErrorCode: raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM } => NoRights,
         SqliteException { SqliteErrorCode: raw.SQLITE_BUSY or raw.SQLITE_LOCKED } =>
             "is locked by another process: end that process, or name another file",
         SqliteException { SqliteErrorCode: raw.SQLITE_FULL } => "its disk is full: make room",
@@ -134,13 +123,6 @@ internal static class SqliteFile
         SqliteException sqlite when FaultOf(sqlite) is { } fault => new StoreException(fault, sqlite.Message, sqlite),
         _ => null,
     };
-
-    /// <summary>
-    /// Whether SQLite's locks and shared memory are known not to work on such a file system. By its name: the framework
-    /// counts some local ones as network drives.
-    /// </summary>
-    public static bool IsNetworkFileSystem(string format) =>
-        format is "nfs" or "nfs4" or "cifs" or "smb" or "smb2" or "smb3" or "smbfs" or "afs" or "coda" or "ncp" or "ncpfs";
 
     // Every connection here has one user at a time, so SQLite need not lock each call
     // (https://www.sqlite.org/threadsafe.html), nor count its memory. Takes effect before the first connection only.
@@ -203,6 +185,16 @@ internal static class SqliteFile
     private static string UriOf(string path, string parameter) =>
         $"file:{string.Join('/', path.Split('/').Select(Uri.EscapeDataString))}?{parameter}";
 
+    // Where it may not write, SQLite opens a file for reading instead, and then takes even BEGIN IMMEDIATE for a read
+    // (https://www.sqlite.org/c3ref/open.html, https://www.sqlite.org/lang_transaction.html).
+    private static void RefuseReadOnly(SqliteSession session)
+    {
+        if (raw.sqlite3_db_readonly(session.Handle, "main") != 0)
+        {
+            throw new StoreOpenException(NoRights);
+        }
+    }
+
     // Write-ahead logging: readers do not wait for the writer, nor it for them (https://www.sqlite.org/wal.html).
     private static void EnterWalMode(SqliteSession session)
     {
@@ -210,43 +202,5 @@ internal static class SqliteFile
         {
             throw new StoreOpenException("its file system does not support write-ahead logging: name a file on a local disk");
         }
-    }
-
-    private static void PrepareFolder(string path)
-    {
-        RefuseFolder(path);
-        string folder = Path.GetDirectoryName(path)!;
-        Directory.CreateDirectory(folder);
-        if (IsOnNetworkDrive(folder))
-        {
-            throw new StoreOpenException("is on a network file system, where SQLite loses data: name a file on a local disk");
-        }
-    }
-
-    private static void RefuseMissing(string path)
-    {
-        RefuseFolder(path);
-        if (!File.Exists(path))
-        {
-            throw new StoreOpenException("there is no such file: name the file of a registry");
-        }
-    }
-
-    private static void RefuseFolder(string path)
-    {
-        if (Directory.Exists(path))
-        {
-            throw new StoreOpenException("is a folder: name a file in it");
-        }
-    }
-
-    private static bool IsOnNetworkDrive(string folder)
-    {
-        if (folder.StartsWith(@"\\", StringComparison.Ordinal))
-        {
-            return true;
-        }
-
-        return IsNetworkFileSystem(new DriveInfo(folder).DriveFormat);
     }
 }
