@@ -100,11 +100,11 @@ public sealed class SqliteBundleStoreTests : IDisposable
         using var clock = new HeldClock(_time.GetUtcNow());
         await using SqliteBundleStore store = Open(time: clock);
         VerifiedBundle bundle = new Device().Bundle([1]);
-        for (int round = 0; round < 10; round++)
+        for (int round = 0; round < 5; round++)
         {
             clock.Hold();
             // Several batches, and not more than may wait.
-            Task[] waiting = [.. Enumerable.Range(0, 4_000).Select(_ => PublishAsync())];
+            Task[] waiting = [.. Enumerable.Range(0, 2_000).Select(_ => PublishAsync())];
             Task[] again = [.. waiting.Select(refused => refused.ContinueWith(
                 _ => PublishAsync(),
                 CancellationToken.None,

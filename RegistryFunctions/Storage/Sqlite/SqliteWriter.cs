@@ -99,8 +99,7 @@ internal sealed class SqliteWriter : IAsyncDisposable
         }
         catch (Exception e)
         {
-            RefuseWaiting(e);
-            job.Fail(e);
+            Refuse([job], e);
         }
     }
 
@@ -140,7 +139,7 @@ internal sealed class SqliteWriter : IAsyncDisposable
         try
         {
             Write(batch);
-            Answer(batch, error: null);
+            Answer(batch, static publish => publish.Succeed());
         }
         catch (Exception e) when (batch.Count > 1 && MayBeDueToOne(e))
         {
@@ -152,9 +151,7 @@ internal sealed class SqliteWriter : IAsyncDisposable
         }
         catch (Exception e)
         {
-            // In this order: whoever is answered may come again, and is not one of those that have waited.
-            RefuseWaiting(e);
-            Answer(batch, e);
+            Refuse(batch, e);
         }
     }
 
@@ -183,56 +180,28 @@ internal sealed class SqliteWriter : IAsyncDisposable
         }
     }
 
+    // With them, those that have waited for the same lock: batch after batch, the last would wait many times as long. All are
+    // taken before any is answered: whoever is answered may come again, and has not waited.
+    private void Refuse(IReadOnlyCollection<WriteRequest> requests, Exception reason)
+    {
+        List<WriteRequest> refused = [.. requests];
+        while (reason is StoreException { Fault: StoreFault.Busy } && _queue.Reader.TryRead(out WriteRequest? waiting))
+        {
+            refused.Add(waiting);
+        }
+
+        Answer(refused, request => request.Fail(reason));
+    }
+
     // The callers go on where they are told. Not on this thread, which has the next batch to write, and not each on a
     // thread of its own, which costs more than answering: as many go on one after another as keeps all cores at it.
-    private static void Answer(List<PublishRequest> batch, Exception? error)
+    private static void Answer<T>(IReadOnlyCollection<T> requests, Action<T> answer)
     {
-        int share = (batch.Count / Environment.ProcessorCount) + 1;
-        foreach (PublishRequest[] publishes in batch.Chunk(share))
+        int share = (requests.Count / Environment.ProcessorCount) + 1;
+        foreach (T[] some in requests.Chunk(share))
         {
-            ThreadPool.UnsafeQueueUserWorkItem(new Answers(publishes, error), preferLocal: false);
-        }
-    }
-
-    // They have waited for the same lock: batch after batch, the last would wait many times as long.
-    private void RefuseWaiting(Exception reason)
-    {
-        if (reason is not StoreException { Fault: StoreFault.Busy })
-        {
-            return;
-        }
-
-        var publishes = new List<PublishRequest>();
-        while (_queue.Reader.TryRead(out WriteRequest? request))
-        {
-            if (request is PublishRequest publish)
-            {
-                publishes.Add(publish);
-            }
-            else
-            {
-                request.Fail(reason);
-            }
-        }
-
-        Answer(publishes, reason);
-    }
-
-    private sealed class Answers(PublishRequest[] publishes, Exception? error) : IThreadPoolWorkItem
-    {
-        public void Execute()
-        {
-            foreach (PublishRequest publish in publishes)
-            {
-                if (error is null)
-                {
-                    publish.Succeed();
-                }
-                else
-                {
-                    publish.Fail(error);
-                }
-            }
+            ThreadPool.UnsafeQueueUserWorkItem(
+                static answers => Array.ForEach(answers.Requests, answers.Answer), (Requests: some, Answer: answer), preferLocal: false);
         }
     }
 }
