@@ -1,10 +1,10 @@
 namespace RegistryFunctions.Storage.Sqlite;
 
-/// <summary>Where a database may lie. All say where it is without links: beside that file SQLite keeps its log.</summary>
+/// <summary>Where a database may lie. The paths returned are without links: SQLite keeps the log beside the file itself.</summary>
 internal static partial class DatabasePath
 {
     /// <summary>
-    /// The file that a server is to write, which need not exist yet; its folders do afterwards. Warns where the file system may be
+    /// The file that a server is to write. It need not exist yet; missing folders are created. Warns where the file system may be
     /// unsafe.
     /// </summary>
     /// <param name="path">The path, as it was given.</param>
