@@ -143,11 +143,10 @@ internal sealed class SqliteWriter : IAsyncDisposable
         }
         catch (Exception e) when (batch.Count > 1 && MayBeDueToOne(e))
         {
-            // Each alone, so that it fails alone.
-            foreach (PublishRequest publish in batch)
-            {
-                WriteAndAnswer([publish]);
-            }
+            // By halves, until what fails fails alone.
+            int half = batch.Count / 2;
+            WriteAndAnswer(batch[..half]);
+            WriteAndAnswer(batch[half..]);
         }
         catch (Exception e)
         {
