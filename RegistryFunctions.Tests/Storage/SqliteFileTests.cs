@@ -132,7 +132,7 @@ public sealed class SqliteFileTests : IDisposable
     [InlineData(26, StoreFault.Unavailable)]
     [InlineData(19, null)] // SQLITE_CONSTRAINT is the row's fault
     public void The_codes_of_SQLite_say_whose_fault_it_is(int code, StoreFault? fault) =>
-        Assert.Equal(fault, SqliteFile.FaultOf(new SqliteException("", code)));
+        Assert.Equal(fault, SqliteFault.Of(new SqliteException("", code)));
 
     [Fact]
     public void Readers_can_t_write()

@@ -37,9 +37,9 @@ internal static class SqliteBackup
             file.Complete(cancellationToken);
             return new BackupContent(bundles, new FileInfo(target).Length);
         }
-        catch (SqliteException e) when (SqliteFile.FaultOf(e) is { } fault && e.SqliteErrorCode != raw.SQLITE_CORRUPT)
+        catch (SqliteException e) when (SqliteFault.Of(e) is { } fault && e.SqliteErrorCode != raw.SQLITE_CORRUPT)
         {
-            throw new StoreException(fault, $"{target}: {SqliteFile.Explain(e)}", e);
+            throw new StoreException(fault, $"{target}: {SqliteFault.Explain(e)}", e);
         }
         catch (SqliteException e)
         {
@@ -70,6 +70,6 @@ internal static class SqliteBackup
 
         return code == raw.SQLITE_DONE
             ? bundles
-            : throw new SqliteException(raw.sqlite3_errstr(code).utf8_to_string(), code & SqliteFile.PrimaryCode, code);
+            : throw new SqliteException(raw.sqlite3_errstr(code).utf8_to_string(), code & SqliteFault.PrimaryCode, code);
     }
 }

@@ -116,7 +116,7 @@ public sealed class SqliteBundleStore : IBundleStore
     private static StoreException? AsFault(Exception e) => e switch
     {
         ObjectDisposedException => new StoreException(StoreFault.Busy, "the store is closing", e),
-        SqliteException => SqliteFile.AsStoreException(e) ?? new StoreException(StoreFault.Unavailable, e.Message, e),
+        SqliteException => SqliteFault.AsStoreException(e) ?? new StoreException(StoreFault.Unavailable, e.Message, e),
         _ => e as StoreException,
     };
 

@@ -182,9 +182,9 @@ internal sealed class SqliteCheck : IDisposable
         {
             throw new OperationCanceledException(e.Message, e, cancellationToken);
         }
-        catch (SqliteException e) when (SqliteFile.FaultOf(e) == StoreFault.Busy)
+        catch (SqliteException e) when (SqliteFault.Of(e) == StoreFault.Busy)
         {
-            throw new StoreOpenException($"{_path}: {SqliteFile.Explain(e)}", e);
+            throw new StoreOpenException($"{_path}: {SqliteFault.Explain(e)}", e);
         }
         catch (SqliteException e)
         {

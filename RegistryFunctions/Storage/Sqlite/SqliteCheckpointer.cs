@@ -52,9 +52,10 @@ internal sealed class SqliteCheckpointer(SqliteSession session) : IDisposable
             return;
         }
 
-        int code = raw.sqlite3_wal_checkpoint_v2(through.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out _, out _);
+        int code = SqliteFault.CodeOf(
+            raw.sqlite3_wal_checkpoint_v2(through.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out _, out _));
         // What else may go wrong, such as a full disk, is left to the next turn: until then the log grows, and nothing is lost.
-        if ((code & SqliteFile.PrimaryCode) == raw.SQLITE_IOERR)
+        if ((code & SqliteFault.PrimaryCode) == raw.SQLITE_IOERR)
         {
             _hasFailed = true;
         }

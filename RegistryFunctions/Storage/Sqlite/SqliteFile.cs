@@ -1,16 +1,17 @@
+using System.Runtime.InteropServices;
 using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
 namespace RegistryFunctions.Storage.Sqlite;
 
-/// <summary>The database file: how it is opened, and what its errors mean.</summary>
+/// <summary>How the database file is opened.</summary>
 internal static class SqliteFile
 {
-    /// <summary>An extended result code has its primary one in its lowest byte (https://www.sqlite.org/rescode.html).</summary>
-    public const int PrimaryCode = 0xFF;
-
-    private const string NoRights =
-        "can't be opened: let this user read and write the file, its folder, and any -wal and -shm beside it";
+    // Where a write would make a file larger than is allowed, the system ends the process, unless it handles the signal: then
+    // the write fails, and that is told like a full disk. The number is that of Linux and the BSDs. Held for ever.
+    private static readonly PosixSignalRegistration? FileSizeSignal = OperatingSystem.IsWindows()
+        ? null
+        : PosixSignalRegistration.Create((PosixSignal)25, context => context.Cancel = true);
 
     /// <summary>Opens the file for writing, creating it where missing, and brings it to the newest schema.</summary>
     /// <exception cref="StoreOpenException">The path can't hold a database; the message says why and what to do.</exception>
@@ -91,39 +92,6 @@ internal static class SqliteFile
     /// <summary>The write-ahead log beside a file.</summary>
     public static string LogOf(string path) => $"{path}-wal";
 
-    /// <summary>One line that says what is wrong with a file and what to do, or null for a bug.</summary>
-    public static string? Explain(Exception e) => e switch
-    {
-        StoreOpenException => e.Message,
-        SqliteException { SqliteErrorCode: raw.SQLITE_NOTADB } => "is not a SQLite database: name another file",
-        SqliteException { SqliteErrorCode: raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM } => NoRights,
-        SqliteException { SqliteErrorCode: raw.SQLITE_BUSY or raw.SQLITE_LOCKED } =>
-            "is locked by another process: end that process, or name another file",
-        SqliteException { SqliteErrorCode: raw.SQLITE_FULL } => "its disk is full: make room",
-        SqliteException { SqliteErrorCode: raw.SQLITE_CORRUPT } => "is damaged: restore it from a backup",
-        SqliteException { SqliteErrorCode: raw.SQLITE_IOERR } io =>
-            $"its disk reports an input/output error (SQLite {io.SqliteExtendedErrorCode}): check the disk",
-        _ => null,
-    };
-
-    /// <summary>What an error of SQLite says about the store, or null where it is about the statement alone.</summary>
-    public static StoreFault? FaultOf(SqliteException e) => e.SqliteErrorCode switch
-    {
-        raw.SQLITE_BUSY or raw.SQLITE_LOCKED => StoreFault.Busy,
-        raw.SQLITE_FULL => StoreFault.Full,
-        raw.SQLITE_IOERR or raw.SQLITE_CORRUPT or raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_NOTADB
-            or raw.SQLITE_NOMEM or raw.SQLITE_PERM => StoreFault.Unavailable,
-        _ => null,
-    };
-
-    /// <summary>The fault of the store that an error means, or null where it is about the statement alone, or a bug.</summary>
-    public static StoreException? AsStoreException(Exception e) => e switch
-    {
-        StoreException fault => fault,
-        SqliteException sqlite when FaultOf(sqlite) is { } fault => new StoreException(fault, sqlite.Message, sqlite),
-        _ => null,
-    };
-
     // Every connection here has one user at a time, so SQLite need not lock each call
     // (https://www.sqlite.org/threadsafe.html), nor count its memory. Takes effect before the first connection only.
     static SqliteFile()
@@ -143,7 +111,7 @@ internal static class SqliteFile
                 return session;
             });
         }
-        catch (Exception e) when (Explain(e) is { } reason)
+        catch (Exception e) when (SqliteFault.Explain(e) is { } reason)
         {
             throw new StoreOpenException($"{path}: {reason}", e);
         }
@@ -191,7 +159,7 @@ internal static class SqliteFile
     {
         if (raw.sqlite3_db_readonly(session.Handle, "main") != 0)
         {
-            throw new StoreOpenException(NoRights);
+            throw new StoreOpenException(SqliteFault.NoRights);
         }
     }
 

@@ -69,7 +69,7 @@ internal sealed class SqliteStatement : IDisposable
 
     private bool Step()
     {
-        int code = raw.sqlite3_step(_statement);
+        int code = SqliteFault.CodeOf(raw.sqlite3_step(_statement));
         if (code != raw.SQLITE_ROW)
         {
             Check(code == raw.SQLITE_DONE ? raw.SQLITE_OK : code);
@@ -82,8 +82,7 @@ internal sealed class SqliteStatement : IDisposable
     {
         if (code != raw.SQLITE_OK)
         {
-            throw new SqliteException(
-                raw.sqlite3_errmsg(_connection).utf8_to_string(), code, raw.sqlite3_extended_errcode(_connection));
+            throw new SqliteException(raw.sqlite3_errmsg(_connection).utf8_to_string(), code & SqliteFault.PrimaryCode, code);
         }
     }
 

@@ -95,7 +95,7 @@ internal sealed class SqliteWriteConnection : IDisposable
         catch (Exception e)
         {
             Rollback();
-            if (SqliteFile.AsStoreException(e) is not { } fault)
+            if (SqliteFault.AsStoreException(e) is not { } fault)
             {
                 throw;
             }
