@@ -12,7 +12,7 @@ public sealed class SqliteBackupTests : IDisposable
 
     public SqliteBackupTests()
     {
-        using SqliteSession created = SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations);
+        SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations).Dispose();
         using var database = new Database(Db);
         for (int i = 0; i < 20; i++)
         {

@@ -134,6 +134,7 @@ internal static class SqliteFile
         try
         {
             connection.Open();
+            session.RemovesLog(false);
             session.Execute($"PRAGMA busy_timeout = {SqliteTuning.BusyTimeoutMs}");
             foreach (string pragma in pragmas)
             {

@@ -125,6 +125,12 @@ internal sealed class SqliteWriteConnection : IDisposable
     /// </summary>
     public void TendLog()
     {
+        // The anchor then holds the log, so that no other process begins it anew.
+        if (_checkpointer.HasFailed)
+        {
+            return;
+        }
+
         raw.sqlite3_db_status(_session.Handle, raw.SQLITE_DBSTATUS_CACHE_WRITE, out int pagesWritten, out _, resetFlg: 1);
         if (_checkpointer.NeedsWriter(pagesWritten))
         {
@@ -140,13 +146,8 @@ internal sealed class SqliteWriteConnection : IDisposable
     {
         _checkpointer.Dispose();
         _anchor.Dispose();
-        if (_checkpointer.HasFailed)
-        {
-            // The log stays: the next start copies it.
-            _ = raw.sqlite3_db_config(_session.Handle, raw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, out _);
-        }
-
-        // Last, so that closing the file copies the log and removes it.
+        // Or else it stays, and the next start copies it.
+        _session.RemovesLog(!_checkpointer.HasFailed);
         _session.Dispose();
     }
 
