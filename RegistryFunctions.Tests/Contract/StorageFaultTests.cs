@@ -81,24 +81,69 @@ public abstract class StorageFaultTests(Way way) : IDisposable
     }
 
     [Theory]
-    [InlineData(0.1)]
-    [InlineData(0.5)]
-    [InlineData(0.95)]
-    public async Task A_database_cut_short_is_refused_at_the_start_or_never_gives_wrong_bytes(double part)
+    [InlineData(1, false)]
+    [InlineData(4_096, false)]
+    [InlineData(300_001, false)]
+    [InlineData(300_001, true)]
+    public async Task A_database_without_its_end_is_refused_at_the_start(int missing, bool hasLog)
     {
         string db = _folder.File("registry.db");
-        (Device Device, byte[] Payload)[] published;
-        await using (RegistryServer server = await RegistryServer.StartAsync(way, ("Db", db)))
+        await using (RegistryServer server = await RegistryServer.StartAsync(way))
         {
-            published = await PublishAsync(server);
+            for (int i = 0; i < Devices; i++)
+            {
+                await server.PublishAsync(new Device(), Device.RandomPayload(10_000));
+            }
+
+            await server.RestartAsync();
+            await server.PublishAsync(new Device(), [1]);
+            if (!hasLog)
+            {
+                await server.RestartAsync();
+            }
+
+            File.Copy(server.Db, db);
+            if (hasLog)
+            {
+                File.Copy($"{server.Db}-wal", $"{db}-wal");
+            }
         }
 
         using (FileStream file = File.OpenWrite(db))
         {
-            file.SetLength((long)(file.Length * part));
+            file.SetLength(file.Length - missing);
         }
 
-        await AssertRefusedOrNeverWrongAsync(db, published);
+        await AssertRefusedAsDamagedAsync(db);
+    }
+
+    [Theory]
+    [InlineData("accepted")]
+    [InlineData("accepted_by_device")]
+    [InlineData("bundle_by_age")]
+    [InlineData("spent_by_age")]
+    public async Task A_database_that_lost_the_root_of_a_tree_is_refused_at_the_start(string tree)
+    {
+        string db = _folder.File("registry.db");
+        await using (RegistryServer server = await RegistryServer.StartAsync(way, ("Db", db)))
+        {
+            await PublishAsync(server);
+        }
+
+        long page, size;
+        using (var database = new Database(db))
+        {
+            page = database.Scalar<long>($"SELECT rootpage FROM sqlite_schema WHERE name = '{tree}'");
+            size = database.Scalar<long>("PRAGMA page_size");
+        }
+
+        using (FileStream file = File.OpenWrite(db))
+        {
+            file.Position = (page - 1) * size;
+            file.Write(new byte[size]);
+        }
+
+        await AssertRefusedAsDamagedAsync(db);
     }
 
     [Theory]
@@ -159,6 +204,14 @@ public abstract class StorageFaultTests(Way way) : IDisposable
             file.Position = at;
             file.Write(noise);
         }
+    }
+
+    private async Task AssertRefusedAsDamagedAsync(string db)
+    {
+        StartRefusedException refused = await Assert.ThrowsAsync<StartRefusedException>(
+            () => RegistryServer.StartAsync(way, ("Db", db)));
+        Assert.StartsWith($"{db}: is damaged", refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', refused.Message);
     }
 
     private async Task AssertRefusedOrNeverWrongAsync(string db, (Device Device, byte[] Payload)[] published)

@@ -127,12 +127,13 @@ public sealed class SqliteFileTests : IDisposable
     [InlineData(7, StoreFault.Unavailable)]
     [InlineData(8, StoreFault.Unavailable)]
     [InlineData(10, StoreFault.Unavailable)]
-    [InlineData(11, StoreFault.Unavailable)]
+    [InlineData(10 | (1 << 8), StoreFault.Damaged)] // SQLITE_IOERR_READ
+    [InlineData(11, StoreFault.Damaged)]
     [InlineData(14, StoreFault.Unavailable)]
-    [InlineData(26, StoreFault.Unavailable)]
+    [InlineData(26, StoreFault.Damaged)]
     [InlineData(19, null)] // SQLITE_CONSTRAINT is the row's fault
     public void The_codes_of_SQLite_say_whose_fault_it_is(int code, StoreFault? fault) =>
-        Assert.Equal(fault, SqliteFault.Of(new SqliteException("", code)));
+        Assert.Equal(fault, SqliteFault.Of(new SqliteException("", code & SqliteFault.PrimaryCode, code)));
 
     [Fact]
     public void Readers_can_t_write()

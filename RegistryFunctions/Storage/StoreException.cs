@@ -9,8 +9,11 @@ public enum StoreFault
     /// <summary>There is no room left to write.</summary>
     Full,
 
-    /// <summary>The storage does not work: an input/output error, damage, or missing rights.</summary>
+    /// <summary>The storage does not work: an input/output error, or missing rights.</summary>
     Unavailable,
+
+    /// <summary>What was asked for can't be read, or is not what was stored. Something else may be sound.</summary>
+    Damaged,
 }
 
 /// <summary>

@@ -12,10 +12,10 @@ public sealed class SqliteBundleStore : IBundleStore
 {
     private readonly SqliteWriter _writer;
     private readonly ObjectPool<SqliteReader> _readers;
-    private readonly FaultLog _readFaults;
+    private readonly ReadFaults _readFaults;
     private readonly bool _verifyOnRead;
 
-    private SqliteBundleStore(SqliteWriter writer, SqliteStoreOptions options, FaultLog readFaults)
+    private SqliteBundleStore(SqliteWriter writer, SqliteStoreOptions options, ReadFaults readFaults)
     {
         _writer = writer;
         _readers = new DefaultObjectPoolProvider { MaximumRetained = SqliteTuning.IdleReaders }
@@ -35,7 +35,7 @@ public sealed class SqliteBundleStore : IBundleStore
         try
         {
             return new SqliteBundleStore(
-                SqliteWriter.Start(options, time, logger), options, new FaultLog(logger, "read", time));
+                SqliteWriter.Start(options, time, logger), options, new ReadFaults(new FaultLog(logger, "read", time)));
         }
         catch (SqliteException e)
         {
@@ -48,9 +48,21 @@ public sealed class SqliteBundleStore : IBundleStore
         await _writer.PublishAsync(bundle, cancellationToken).ConfigureAwait(false);
 
     /// <inheritdoc/>
-    public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken) =>
-        ValueTask.FromResult(Read(
-            static (reader, query) => FindNewest(reader, query.Device, query.Verify), (Device: device, Verify: _verifyOnRead)));
+    public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken)
+    {
+        try
+        {
+            Bundle? newest = Read(
+                static (reader, query) => FindNewest(reader, query.Device, query.Verify), (Device: device, Verify: _verifyOnRead));
+            _readFaults.WasRead(device);
+            return ValueTask.FromResult(newest);
+        }
+        catch (StoreException fault)
+        {
+            _readFaults.Report(device, fault);
+            throw;
+        }
+    }
 
     /// <inheritdoc/>
     public ValueTask<(long Count, bool IsMost)> CountReceivedBeforeAsync(
@@ -73,7 +85,13 @@ public sealed class SqliteBundleStore : IBundleStore
     public async ValueTask ProbeAsync()
     {
         Task written = _writer.RunAsync(static connection => connection.Probe());
-        await FindNewestAsync(default, CancellationToken.None).ConfigureAwait(false);
+        DeviceId? device = _readFaults.Damaged ?? default;
+        do
+        {
+            await FindNewestAsync(device.Value, CancellationToken.None).ConfigureAwait(false);
+            device = _readFaults.Damaged;
+        }
+        while (device is not null);
         await written.ConfigureAwait(false);
     }
 
@@ -100,14 +118,12 @@ public sealed class SqliteBundleStore : IBundleStore
             reader = _readers.Get();
             T result = read(reader, query);
             _readers.Return(reader);
-            _readFaults.Healed();
             return result;
         }
         catch (Exception e) when (AsFault(e) is { } fault)
         {
             // A fresh connection may do better once the fault is mended.
             reader?.Dispose();
-            _readFaults.Report(fault.Fault, fault);
             throw fault;
         }
     }

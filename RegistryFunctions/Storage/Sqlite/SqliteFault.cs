@@ -53,8 +53,10 @@ internal static class SqliteFault
     {
         raw.SQLITE_BUSY or raw.SQLITE_LOCKED => StoreFault.Busy,
         raw.SQLITE_FULL => StoreFault.Full,
-        raw.SQLITE_IOERR or raw.SQLITE_CORRUPT or raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_NOTADB
-            or raw.SQLITE_NOMEM or raw.SQLITE_PERM => StoreFault.Unavailable,
+        raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB => StoreFault.Damaged,
+        raw.SQLITE_IOERR when e.SqliteExtendedErrorCode == raw.SQLITE_IOERR_READ => StoreFault.Damaged,
+        raw.SQLITE_IOERR or raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_NOMEM or raw.SQLITE_PERM =>
+            StoreFault.Unavailable,
         _ => null,
     };
 

@@ -23,7 +23,9 @@ internal static class SqliteFile
             RefuseReadOnly(session);
             SqliteSchema.RefuseForeign(session, migrations);
             EnterWalMode(session);
+            RefuseCutOff(path, session);
             SqliteSchema.Migrate(session, migrations);
+            SqliteSchema.ReadEnds(session);
             // Not at a commit: see SqliteCheckpointer.
             session.Execute("PRAGMA wal_autocheckpoint = 0");
         });
@@ -170,6 +172,19 @@ internal static class SqliteFile
         if (session.Scalar<string>("PRAGMA journal_mode = WAL") != "wal")
         {
             throw new StoreOpenException("its file system does not support write-ahead logging: name a file on a local disk");
+        }
+    }
+
+    // SQLite itself counts the pages of the log instead, if there are any, and takes a part of a page for a whole one.
+    private static void RefuseCutOff(string path, SqliteSession session)
+    {
+        // While it is open, nobody copies a later state over this one.
+        using SqliteTransaction transaction = session.Begin(deferred: true);
+        long size = session.Scalar<long>("PRAGMA page_count") * session.Scalar<long>("PRAGMA page_size");
+        var log = new FileInfo(LogOf(path));
+        if (new FileInfo(path).Length + (log.Exists ? log.Length : 0) < size)
+        {
+            throw new StoreOpenException("is damaged, as its end is missing: restore it from a backup");
         }
     }
 }

@@ -40,7 +40,7 @@ internal sealed class SqliteReader(SqliteSession session) : IDisposable
 
     /// <summary>A row is not what was stored.</summary>
     public static StoreException Damaged() =>
-        new(StoreFault.Unavailable, "a stored bundle is damaged: check the disk, and restore the database from a backup");
+        new(StoreFault.Damaged, "a stored bundle is damaged: check the disk, and restore the database from a backup");
 
     /// <summary>Closes the session.</summary>
     public void Dispose() => session.Dispose();

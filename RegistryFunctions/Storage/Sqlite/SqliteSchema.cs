@@ -81,6 +81,21 @@ internal static class SqliteSchema
         transaction.Commit();
     }
 
+    /// <summary>Reads both ends of every tree, which a damaged file may not have.</summary>
+    public static void ReadEnds(SqliteSession session)
+    {
+        foreach (string tree in (string[])
+            [
+                "digest FROM accepted NOT INDEXED ORDER BY seq",
+                "digest FROM accepted INDEXED BY accepted_by_device ORDER BY head",
+                "digest FROM accepted INDEXED BY bundle_by_age WHERE payload IS NOT NULL ORDER BY received",
+                "digest FROM accepted INDEXED BY spent_by_age WHERE payload IS NULL ORDER BY received",
+            ])
+        {
+            session.Execute($"SELECT {tree} LIMIT 1; SELECT {tree} DESC LIMIT 1");
+        }
+    }
+
     private static void Check(SqliteSession session, IReadOnlyList<string> migrations)
     {
         long applicationId = session.Scalar<long>("PRAGMA application_id");
