@@ -44,22 +44,27 @@ internal sealed class SqliteCheckpointer(SqliteSession session) : IDisposable
         return true;
     }
 
-    /// <summary>Copies what it can without waiting for anybody.</summary>
-    public void Copy(SqliteSession through)
+    /// <summary>Copies what it can without waiting for anybody. Returns whether that was all.</summary>
+    public bool Copy(SqliteSession through)
     {
         if (_hasFailed)
         {
-            return;
+            return false;
         }
 
         int code = SqliteFault.CodeOf(
-            raw.sqlite3_wal_checkpoint_v2(through.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out _, out _));
+            raw.sqlite3_wal_checkpoint_v2(through.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out int pages, out int copied));
         // What else may go wrong, such as a full disk, is left to the next turn: until then the log grows, and nothing is lost.
         if ((code & SqliteFault.PrimaryCode) == raw.SQLITE_IOERR)
         {
-            _hasFailed = true;
+            GiveUp();
         }
+
+        return code == raw.SQLITE_OK && copied == pages;
     }
+
+    /// <summary>Copies nothing more.</summary>
+    public void GiveUp() => _hasFailed = true;
 
     /// <summary>Ends the copying and closes the session.</summary>
     public void Dispose()
