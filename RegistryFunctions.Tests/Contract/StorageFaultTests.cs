@@ -1,4 +1,6 @@
 using System.Net;
+using Microsoft.Extensions.Logging;
+using RegistryFunctions.Storage.Sqlite;
 using RegistryFunctions.Tests.Support;
 
 namespace RegistryFunctions.Tests.Contract;
@@ -144,6 +146,119 @@ public abstract class StorageFaultTests(Way way) : IDisposable
         }
 
         await AssertRefusedAsDamagedAsync(db);
+    }
+
+    [Theory]
+    [InlineData("a backup")]
+    [InlineData("an older copy")]
+    [InlineData("another registry's")]
+    [InlineData("text")]
+    [InlineData("nothing")]
+    public async Task A_file_overwritten_under_the_registry_is_503_for_publishes_until_it_is_mended(string with)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs cp as it is on Linux");
+        string other = _folder.File("other");
+        await using RegistryServer server = await RegistryServer.StartAsync(way);
+        await PublishAsync(server);
+        switch (with)
+        {
+            case "a backup":
+                SqliteBackup.Copy(server.Db, other, _ => { }, CancellationToken.None);
+                break;
+            case "an older copy":
+                await server.RestartAsync();
+                File.Copy(server.Db, other);
+                await PublishAsync(server);
+                await server.RestartAsync();
+                break;
+            case "another registry's":
+                await using (RegistryServer another = await RegistryServer.StartAsync(way, ("Db", other)))
+                {
+                    await another.PublishAsync(new Device(), [1]);
+                }
+
+                await server.RestartAsync();
+                break;
+            default:
+                await File.WriteAllTextAsync(other, with == "text" ? new string('x', 100_000) : "");
+                break;
+        }
+
+        await PublishAsync(server);
+        Assert.Equal(0, Shell.Run("cp", other, server.Db));
+        for (byte i = 0; i < 3; i++)
+        {
+            using HttpResponseMessage refused = await server.PublishAsync(new Device(), [i]);
+            await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
+        }
+
+        using HttpResponseMessage unready = await server.SendAsync(HttpMethod.Get, "health/ready");
+        await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, unready);
+        LogLine[] faults = [.. (await server.StopAsync()).Where(line => line.Level >= LogLevel.Warning)];
+        Assert.Contains(faults, line => line.Text.Contains("was overwritten", StringComparison.Ordinal));
+        // What was only in there must not be lost, nor what is in the file now. Beside an empty file, SQLite deletes any log.
+        Assert.True(with == "nothing" || File.Exists($"{server.Db}-wal"));
+        Assert.Equal(File.ReadAllBytes(other), File.ReadAllBytes(server.Db));
+    }
+
+    [Fact]
+    public async Task What_the_registry_does_to_the_database_does_not_look_like_overwriting()
+    {
+        await using RegistryServer server = await RegistryServer.StartAsync(way, ("MaxBodyBytes", "67108864"));
+        var device = new Device();
+        for (int round = 0; round < 3; round++)
+        {
+            // Each is more than the log holds before it is copied.
+            long before = new FileInfo(server.Db).Length;
+            byte[] payload = Device.RandomPayload(20_000_000);
+            do
+            {
+                using HttpResponseMessage published = await server.PublishAsync(device, payload);
+                Assert.Equal(HttpStatusCode.NoContent, published.StatusCode);
+                payload = Device.RandomPayload();
+            }
+            while (new FileInfo(server.Db).Length == before);
+        }
+
+        await server.RestartAsync();
+        using HttpResponseMessage last = await server.PublishAsync(device, [1]);
+        Assert.Equal(HttpStatusCode.NoContent, last.StatusCode);
+        await server.AssertStopsWithoutWarningsAsync();
+    }
+
+    [Fact]
+    public async Task What_others_do_to_the_database_through_SQLite_does_not_look_like_overwriting()
+    {
+        await using RegistryServer server = await RegistryServer.StartAsync(way);
+        using var other = new Database(server.Db);
+        var device = new Device();
+        for (byte round = 0; round < 5; round++)
+        {
+            foreach (string sql in (string[])
+                [
+                    "CREATE TABLE other (x)",
+                    "INSERT INTO other WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) SELECT randomblob(4000) FROM n",
+                    "DELETE FROM other WHERE rowid % 2",
+                    $"PRAGMA auto_vacuum = {(round % 2 == 0 ? "FULL" : "NONE")}",
+                    "VACUUM",
+                    "REINDEX",
+                    "DROP TABLE other",
+                    "VACUUM; VACUUM",
+                ])
+            {
+                other.Execute(sql);
+                foreach (string mode in (string[])["PASSIVE", "RESTART", "TRUNCATE"])
+                {
+                    other.Execute($"PRAGMA wal_checkpoint({mode})");
+                    using HttpResponseMessage published = await server.PublishAsync(device, Device.RandomPayload());
+                    Assert.Equal(HttpStatusCode.NoContent, published.StatusCode);
+                }
+            }
+
+            await server.RestartAsync();
+        }
+
+        await server.AssertStopsWithoutWarningsAsync();
     }
 
     [Theory]

@@ -21,15 +21,20 @@ internal sealed class SqliteWriteConnection : IDisposable
     private readonly SqliteStatement _commit;
     private readonly FileIdentity _file;
     private readonly FileIdentity _log;
+    private readonly SqliteStatement _dataVersion;
+    private readonly SqliteStatement _pageCount;
+    private readonly OverwriteWatch _overwrites;
     private readonly long _maxBytes;
     private readonly TimeProvider _time;
     private readonly FaultLog _faults;
     private bool _sizeIsLimited;
+    private bool _wasOverwritten;
 
     private SqliteWriteConnection(
         SqliteSession session,
         SqliteCheckpointer checkpointer,
         SqliteAnchor anchor,
+        OverwriteWatch overwrites,
         SqliteStoreOptions options,
         TimeProvider time,
         ILogger logger)
@@ -42,6 +47,9 @@ internal sealed class SqliteWriteConnection : IDisposable
         _commit = session.Prepare("COMMIT");
         _file = new FileIdentity(options.Path);
         _log = new FileIdentity(SqliteFile.LogOf(options.Path));
+        _dataVersion = session.Prepare("PRAGMA data_version");
+        _pageCount = session.Prepare("PRAGMA page_count");
+        _overwrites = overwrites;
         _maxBytes = options.MaxBytes;
         _time = time;
         _faults = new FaultLog(logger, "written", time);
@@ -54,14 +62,16 @@ internal sealed class SqliteWriteConnection : IDisposable
         SqliteSession session = SqliteFile.OpenForWriting(options.Path, SqliteSchema.Migrations);
         SqliteCheckpointer? checkpointer = null;
         SqliteAnchor? anchor = null;
+        OverwriteWatch? overwrites = null;
         try
         {
             checkpointer = new SqliteCheckpointer(SqliteFile.OpenForCheckpoints(options.Path));
             anchor = SqliteFile.OpenForReading(options.Path).Into(reading => new SqliteAnchor(reading, session));
-            var connection = new SqliteWriteConnection(session, checkpointer, anchor, options, time, logger);
             // What a process that was killed has left in the log. Not beside the serving: a process that is killed again and
             // again before that is done would find ever more.
-            checkpointer.Copy(session);
+            long dataVersion = session.Scalar<long>("PRAGMA data_version");
+            overwrites = new OverwriteWatch(options.Path, isWhole: checkpointer.Copy(session), dataVersion);
+            var connection = new SqliteWriteConnection(session, checkpointer, anchor, overwrites, options, time, logger);
             anchor.Renew();
             return connection;
         }
@@ -70,6 +80,7 @@ internal sealed class SqliteWriteConnection : IDisposable
             anchor?.Dispose();
             checkpointer?.Dispose();
             session.Dispose();
+            overwrites?.Dispose();
             throw;
         }
     }
@@ -146,14 +157,28 @@ internal sealed class SqliteWriteConnection : IDisposable
     {
         _checkpointer.Dispose();
         _anchor.Dispose();
-        // Or else it stays, and the next start copies it.
-        _session.RemovesLog(!_checkpointer.HasFailed);
+        _session.RemovesLog(MayRemoveLog());
         _session.Dispose();
+        _overwrites.Dispose();
     }
 
     // What SQLite would take, and nobody would find again.
     private void RefuseLossyCommit()
     {
+        // For good: what was copied into the file then may look sound.
+        if (!_wasOverwritten && _overwrites.WasOverwritten(_dataVersion.QueryInt64(), _pageCount.QueryInt64()))
+        {
+            _wasOverwritten = true;
+            _checkpointer.GiveUp();
+        }
+
+        if (_wasOverwritten)
+        {
+            throw new StoreException(
+                StoreFault.Unavailable,
+                "the database file was overwritten: stop, remove its -wal and -shm, put a sound file in its place and start again");
+        }
+
         if (!_file.IsInPlace || !_log.IsInPlace)
         {
             throw new StoreException(
@@ -164,6 +189,20 @@ internal sealed class SqliteWriteConnection : IDisposable
         {
             throw new StoreException(
                 StoreFault.Unavailable, "the disk has failed to take what was written: mend it and start again");
+        }
+    }
+
+    // Or else it stays, and the next start copies it.
+    private bool MayRemoveLog()
+    {
+        try
+        {
+            RefuseLossyCommit();
+            return true;
+        }
+        catch (Exception e) when (SqliteFault.AsStoreException(e) is not null)
+        {
+            return false;
         }
     }
 
