@@ -2,7 +2,6 @@ using Microsoft.Extensions.Logging;
 using RegistryFunctions.Hosting;
 using RegistryFunctions.Settings;
 using RegistryFunctions.Storage;
-using RegistryFunctions.Storage.Sqlite;
 using RegistryFunctions.Tests.Support;
 
 namespace RegistryFunctions.Tests.Storage;

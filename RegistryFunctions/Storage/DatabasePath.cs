@@ -1,4 +1,4 @@
-namespace RegistryFunctions.Storage.Sqlite;
+namespace RegistryFunctions.Storage;
 
 /// <summary>Where a database may lie. The paths returned are without links: SQLite keeps the log beside the file itself.</summary>
 internal static partial class DatabasePath
