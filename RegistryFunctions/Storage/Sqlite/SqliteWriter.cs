@@ -154,8 +154,9 @@ internal sealed class SqliteWriter : IAsyncDisposable
         }
     }
 
-    // One of them can't be written, or there is no room for all. Other faults of the store concern all alike.
-    private static bool MayBeDueToOne(Exception e) => e is not StoreException fault || fault.Fault == StoreFault.Full;
+    // One of them can't be written, meets damage, or there is no room for all. Other faults of the store concern all alike.
+    private static bool MayBeDueToOne(Exception e) =>
+        e is not StoreException fault || fault.Fault is StoreFault.Full or StoreFault.Damaged;
 
     // Returns once all of the batch is durable. The limit is asked before the transaction and told after it: it is never
     // waited for under the write lock, and what was undone is not counted.
