@@ -145,6 +145,20 @@ public abstract class ErrorTests(Way way) : IAsyncLifetime
         Assert.Contains("removed or replaced", line.Text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_only_a_removed_log_held_is_there_after_a_restart()
+    {
+        var device = new Device();
+        await _server.PublishAsync(device, [1]);
+        File.Delete($"{_server.Db}-wal");
+        using HttpResponseMessage refused = await _server.PublishAsync(device, [2]);
+        await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
+        await _server.RestartAsync();
+        await _server.AssertServesAsync(device, [1]);
+        using HttpResponseMessage published = await _server.PublishAsync(device, [3]);
+        Assert.Equal(HttpStatusCode.NoContent, published.StatusCode);
+    }
+
     [Theory]
     [InlineData("payload")]
     [InlineData("signature")]

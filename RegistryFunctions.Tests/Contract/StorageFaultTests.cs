@@ -211,11 +211,13 @@ public abstract class StorageFaultTests(Way way) : IDisposable
             // Each is more than the log holds before it is copied.
             long before = new FileInfo(server.Db).Length;
             byte[] payload = Device.RandomPayload(20_000_000);
+            int published = 0;
             do
             {
-                using HttpResponseMessage published = await server.PublishAsync(device, payload);
-                Assert.Equal(HttpStatusCode.NoContent, published.StatusCode);
+                using HttpResponseMessage response = await server.PublishAsync(device, payload);
+                Assert.Equal(HttpStatusCode.NoContent, response.StatusCode);
                 payload = Device.RandomPayload();
+                Assert.InRange(++published, 1, 10_000);
             }
             while (new FileInfo(server.Db).Length == before);
         }

@@ -13,14 +13,26 @@ public sealed class StoreProbeTests
         await using var store = new SlowStore();
         var time = new FakeTimeProvider();
         var probe = new StoreProbe(store, time);
-        Task[] waiting = [.. Enumerable.Range(0, 20).Select(_ =>
+        Task[] waiting = [.. Enumerable.Range(0, 4).Select(_ =>
         {
-            time.Advance(TimeSpan.FromSeconds(10));
+            time.Advance(TimeSpan.FromSeconds(2));
             return probe.RunAsync();
         })];
         store.Answer.SetResult();
         await Task.WhenAll(waiting);
         Assert.Equal(1, store.Probes);
+    }
+
+    [Fact]
+    public async Task A_store_that_does_not_answer_is_a_fault()
+    {
+        await using var store = new SlowStore();
+        var time = new FakeTimeProvider();
+        Task probe = new StoreProbe(store, time).RunAsync();
+        time.Advance(TimeSpan.FromSeconds(10));
+        StoreException silent = await Assert.ThrowsAsync<StoreException>(() => probe.WaitAsync(TimeSpan.FromMinutes(1)));
+        Assert.Equal(StoreFault.Unavailable, silent.Fault);
+        store.Answer.SetResult();
     }
 
     private sealed class SlowStore : IBundleStore

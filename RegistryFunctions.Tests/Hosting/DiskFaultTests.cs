@@ -6,15 +6,15 @@ namespace RegistryFunctions.Tests.Hosting;
 /// <summary>What clients see of a disk that fails, is full or is slow, and that nothing acknowledged is lost by it.</summary>
 public sealed class DiskFaultTests : IDisposable
 {
-    private const string File = "registry.db";
-    private const string Log = "registry.db-wal";
+    private const string DatabaseName = "registry.db";
+    private const string LogName = "registry.db-wal";
     private const int InputOutputError = 5;
 
     private readonly TestFolder _folder = new();
     private readonly FaultyCalls _faults = new();
     private readonly Device _device = new();
 
-    private string Db => _folder.File(File);
+    private string Db => _folder.File(DatabaseName);
 
     public void Dispose()
     {
@@ -29,7 +29,7 @@ public sealed class DiskFaultTests : IDisposable
         // The log is flushed once more where it begins.
         await PublishAsync(server, 1);
         using var tooLate = new CancellationTokenSource();
-        _faults.Hold(FaultyCalls.Sync, Log);
+        _faults.Hold(FaultyCalls.Sync, LogName);
         Task<HttpResponseMessage> publish = server.PublishAsync(_device, [2]);
         Task flush = _faults.MetAsync(tooLate.Token);
         Assert.Same(flush, await Task.WhenAny(publish, flush));
@@ -67,7 +67,7 @@ public sealed class DiskFaultTests : IDisposable
     public async Task A_write_that_takes_only_a_part_is_completed()
     {
         await using RegistryProcess server = await _faults.StartAsync(Db);
-        _faults.ShortenOnce(FaultyCalls.Write, Log);
+        _faults.ShortenOnce(FaultyCalls.Write, LogName);
         await PublishAsync(server, 1);
         Assert.True(_faults.IsMet);
         Assert.Equal([1], (await server.FetchAsync(_device))!);
@@ -81,7 +81,7 @@ public sealed class DiskFaultTests : IDisposable
     {
         await using RegistryProcess server = await _faults.StartAsync(Db);
         await PublishAsync(server, 1);
-        _faults.Fail(FaultyCalls.Write, Log, error);
+        _faults.Fail(FaultyCalls.Write, LogName, error);
         for (byte i = 2; i < 4; i++)
         {
             using HttpResponseMessage refused = await server.PublishAsync(_device, [i]);
@@ -101,7 +101,7 @@ public sealed class DiskFaultTests : IDisposable
     public async Task A_database_that_has_no_room_for_the_log_leaves_it_there_and_heals(int error)
     {
         await using RegistryProcess server = await _faults.StartAsync(Db, "--max-body-bytes", "67108864");
-        _faults.Fail(FaultyCalls.Write, File, error);
+        _faults.Fail(FaultyCalls.Write, DatabaseName, error);
         await PublishAsync(server, LongEnoughToBeCopied());
         // The writer, too, has its part in copying the log, and meets the fault before it writes the next.
         await _faults.MetAsync(TestContext.Current.CancellationToken);
@@ -117,7 +117,7 @@ public sealed class DiskFaultTests : IDisposable
     [Fact]
     public async Task At_the_limit_of_file_sizes_publishes_are_507_fetches_go_on_and_it_heals()
     {
-        Assert.SkipUnless(System.IO.File.Exists("/usr/bin/prlimit"), "needs prlimit, of util-linux");
+        Assert.SkipUnless(File.Exists("/usr/bin/prlimit"), "needs prlimit, of util-linux");
         await using RegistryProcess server = await _faults.StartAsync(Db);
         await PublishAsync(server, 1);
         LimitFiles(server, "200000");
@@ -143,30 +143,29 @@ public sealed class DiskFaultTests : IDisposable
         byte[] last = LongEnoughToBeCopied();
         await using (RegistryProcess server = await _faults.StartAsync(Db, "--max-body-bytes", "67108864"))
         {
-            _faults.FailOnce(FaultyCalls.Sync, File, InputOutputError);
+            _faults.FailOnce(FaultyCalls.Sync, DatabaseName, InputOutputError);
             await PublishAsync(server, last);
             await _faults.MetAsync(TestContext.Current.CancellationToken);
-            using HttpResponseMessage refused = await server.PublishAsync(_device, [1]);
-            await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
+            await RefusedAsync(server);
             Assert.Equal(last, await server.FetchAsync(_device));
             server.Terminate();
             Assert.Equal(0, await server.ExitAsync());
         }
 
-        long length = new FileInfo(_folder.File(Log)).Length;
+        long length = new FileInfo(_folder.File(LogName)).Length;
         Assert.True(length > last.Length);
         // Each may be the last to close the file.
         RegistryCommand backup = await RegistryCommand.RunAsync(["backup", _folder.File("backup.db"), "--db", Db]);
         Assert.Equal(0, backup.ExitCode);
         RegistryCommand check = await RegistryCommand.RunAsync(["check", Db]);
         Assert.Equal(0, check.ExitCode);
-        Assert.Equal(length, new FileInfo(_folder.File(Log)).Length);
+        Assert.Equal(length, new FileInfo(_folder.File(LogName)).Length);
 
         await using RegistryProcess again = await _faults.StartAsync(Db);
         Assert.Equal(last, await again.FetchAsync(_device));
         again.Terminate();
         Assert.Equal(0, await again.ExitAsync());
-        Assert.False(System.IO.File.Exists(_folder.File(Log)));
+        Assert.False(File.Exists(_folder.File(LogName)));
     }
 
     [Fact]
@@ -182,11 +181,13 @@ public sealed class DiskFaultTests : IDisposable
 
         // All of it is in the database, and nothing in a cache.
         await using RegistryProcess server = await _faults.StartAsync(Db);
-        _faults.Fail(FaultyCalls.Read, File, InputOutputError);
+        _faults.Fail(FaultyCalls.Read, DatabaseName, InputOutputError);
         using HttpResponseMessage refused = await server.SendAsync(HttpMethod.Get, $"v0/keypackage/{_device.Hex}");
         await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
         using HttpResponseMessage unready = await server.SendAsync(HttpMethod.Get, "health/ready");
         await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, unready);
+        using HttpResponseMessage unwritten = await server.PublishAsync(new Device(), [1]);
+        await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, unwritten);
         _faults.Stop();
         Assert.Equal(payload, await server.FetchAsync(_device));
         await server.PrintedAsync("Bundles can be read again");
@@ -202,7 +203,7 @@ public sealed class DiskFaultTests : IDisposable
             Assert.Equal(0, await server.ExitAsync());
         }
 
-        _faults.Fail(FaultyCalls.Read, File, InputOutputError);
+        _faults.Fail(FaultyCalls.Read, DatabaseName, InputOutputError);
         await using RegistryProcess refused = RegistryProcess.Start(
             RegistryProcess.Executable, 0, ["--bind", "127.0.0.1:0", "--db", Db], environment: _faults.Environment);
         Assert.Equal(2, await refused.ExitAsync());
@@ -211,6 +212,19 @@ public sealed class DiskFaultTests : IDisposable
 
     private static void LimitFiles(RegistryProcess server, string size) =>
         Assert.Equal(0, Shell.Run("/usr/bin/prlimit", $"--pid={server.Id}", $"--fsize={size}:unlimited"));
+
+    // The flush is known to have failed a moment before the registry knows.
+    private static async Task RefusedAsync(RegistryProcess server)
+    {
+        HttpStatusCode status = HttpStatusCode.NoContent;
+        for (int i = 0; i < 100 && status == HttpStatusCode.NoContent; i++)
+        {
+            using HttpResponseMessage response = await server.PublishAsync(new Device(), [1]);
+            status = response.StatusCode;
+        }
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
+    }
 
     // In one go, more than the log holds before it is copied.
     private static byte[] LongEnoughToBeCopied() => Device.RandomPayload(20_000_000);

@@ -19,16 +19,6 @@ public sealed class SqliteBundleStoreTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task Commits_are_durable_and_readers_do_not_wait_for_them()
-    {
-        await using SqliteBundleStore store = Open();
-        using var database = new Database(Db);
-        Assert.Equal("wal", database.Scalar<string>("PRAGMA journal_mode"));
-        using SqliteSession session = SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations);
-        Assert.Equal(2, session.Scalar<long>("PRAGMA synchronous"));
-    }
-
-    [Fact]
     public async Task A_row_that_can_t_be_written_fails_alone()
     {
         await using SqliteBundleStore store = Open();

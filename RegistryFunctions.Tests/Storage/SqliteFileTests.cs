@@ -2,6 +2,7 @@ using Microsoft.Data.Sqlite;
 using RegistryFunctions.Storage;
 using RegistryFunctions.Storage.Sqlite;
 using RegistryFunctions.Tests.Support;
+using SQLitePCL;
 
 namespace RegistryFunctions.Tests.Storage;
 
@@ -122,6 +123,7 @@ public sealed class SqliteFileTests : IDisposable
     [Theory]
     [InlineData(5, StoreFault.Busy)]
     [InlineData(6, StoreFault.Busy)]
+    [InlineData(15, StoreFault.Busy)] // SQLITE_PROTOCOL: too many begin a transaction at once
     [InlineData(13, StoreFault.Full)]
     [InlineData(3, StoreFault.Unavailable)]
     [InlineData(7, StoreFault.Unavailable)]
@@ -134,6 +136,11 @@ public sealed class SqliteFileTests : IDisposable
     [InlineData(19, null)] // SQLITE_CONSTRAINT is the row's fault
     public void The_codes_of_SQLite_say_whose_fault_it_is(int code, StoreFault? fault) =>
         Assert.Equal(fault, SqliteFault.Of(new SqliteException("", code & SqliteFault.PrimaryCode, code)));
+
+    // In the releases before it, two checkpoints at once could damage a database (https://www.sqlite.org/wal.html).
+    [Fact]
+    public void SQLite_is_new_enough_to_copy_the_log_from_two_connections() =>
+        Assert.InRange(raw.sqlite3_libversion_number(), 3_051_003, int.MaxValue);
 
     [Fact]
     public void Readers_can_t_write()

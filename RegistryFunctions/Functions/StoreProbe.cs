@@ -10,13 +10,28 @@ public sealed class StoreProbe(IBundleStore store, TimeProvider time)
 {
     private static readonly TimeSpan KeptFor = TimeSpan.FromSeconds(1);
 
+    // Longer than the store waits for a lock of another process.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
     private readonly Lock _lock = new();
     private Task? _probe;
     private long _probedAt;
 
     /// <summary>Writes and reads a little, or takes the outcome of the last time.</summary>
     /// <exception cref="StoreException">What a publish or a fetch would meet now.</exception>
-    public Task RunAsync()
+    public async Task RunAsync()
+    {
+        try
+        {
+            await Probe().WaitAsync(Patience, time);
+        }
+        catch (TimeoutException e)
+        {
+            throw new StoreException(StoreFault.Unavailable, "the storage does not answer", e);
+        }
+    }
+
+    private Task Probe()
     {
         lock (_lock)
         {

@@ -12,11 +12,11 @@ internal sealed partial class FaultLog(ILogger logger, string work, TimeProvider
     private static readonly TimeSpan Silence = TimeSpan.FromMinutes(1);
 
     private readonly Lock _lock = new();
+    private readonly Dictionary<StoreFault, long> _toldAt = [];
     private volatile bool _isFaulty;
     private StoreFault _current;
-    private StoreFault? _told;
-    private long _toldAt;
     private bool _isTold;
+    private bool _endIsDue;
 
     public void Report(StoreFault fault, Exception cause)
     {
@@ -28,9 +28,9 @@ internal sealed partial class FaultLog(ILogger logger, string work, TimeProvider
             }
 
             // Asked again as long as the fault lasts: one that began in the minute of another is told after it.
-            if (!_isTold && (_told != fault || time.GetElapsedTime(_toldAt) >= Silence))
+            if (!_isTold && (!_toldAt.TryGetValue(fault, out long last) || time.GetElapsedTime(last) >= Silence))
             {
-                (_told, _toldAt, _isTold) = (fault, time.GetTimestamp(), true);
+                (_toldAt[fault], _isTold, _endIsDue) = (time.GetTimestamp(), true, true);
                 LogBegin(work, fault, cause.Message);
             }
         }
@@ -46,12 +46,12 @@ internal sealed partial class FaultLog(ILogger logger, string work, TimeProvider
 
         lock (_lock)
         {
-            if (_isFaulty && _isTold)
+            if (_endIsDue)
             {
                 LogEnd(work, _current);
             }
 
-            _isFaulty = false;
+            (_isFaulty, _endIsDue) = (false, false);
         }
     }
 

@@ -34,26 +34,28 @@ internal sealed class ReadFaults(FaultLog log)
             {
                 _isDamaged = _damaged.Add(device) || _isDamaged;
             }
-        }
 
-        log.Report(fault.Fault, fault);
+            log.Report(fault.Fault, fault);
+        }
     }
 
     public void WasRead(in DeviceId device)
     {
         // Read first: this is on the path of every fetch.
-        if (_isDamaged)
-        {
-            lock (_lock)
-            {
-                _damaged.Remove(device);
-                _isDamaged = _damaged.Count > 0;
-            }
-        }
-
         if (!_isDamaged)
         {
             log.Healed();
+            return;
+        }
+
+        lock (_lock)
+        {
+            _damaged.Remove(device);
+            _isDamaged = _damaged.Count > 0;
+            if (!_isDamaged)
+            {
+                log.Healed();
+            }
         }
     }
 }

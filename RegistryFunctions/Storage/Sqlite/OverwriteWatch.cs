@@ -16,7 +16,6 @@ namespace RegistryFunctions.Storage.Sqlite;
 internal sealed partial class OverwriteWatch : IDisposable
 {
     private const int HeaderSize = 100;
-    private const int PageSizeAt = 16;
     private const int ChangeCounterAt = 24;
     private const int PageCountAt = 28;
     private const int AutoVacuumAt = 52;
@@ -42,6 +41,11 @@ internal sealed partial class OverwriteWatch : IDisposable
         _file = OperatingSystem.IsLinux()
             ? Open(path, flags: 0)
             : File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
+        if (_file.IsInvalid)
+        {
+            throw new IOException("can't be opened once more");
+        }
+
         RandomAccess.Read(_file, _first, fileOffset: 0);
         (_counter, _pages, _firstVersion) = (NumberAt(ChangeCounterAt, _first), NumberAt(PageCountAt, _first), dataVersion);
         (_maxCounter, _maxPages) = (_counter, _pages);
@@ -56,34 +60,29 @@ internal sealed partial class OverwriteWatch : IDisposable
         _isAlone &= dataVersion == _firstVersion;
         _maxCounter++;
         _maxPages = pageCount;
-        // Twice, as the checkpoint of another process may come between the two things that are looked at.
-        return !Look() && !Look();
+        return !Look();
     }
 
-    /// <summary>Closes the file.</summary>
+    /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
 
     private static uint NumberAt(int offset, ReadOnlySpan<byte> header) => BinaryPrimitives.ReadUInt32BigEndian(header[offset..]);
 
-    // The length first: a checkpoint writes the header, and only then cuts off what a VACUUM has freed.
     private bool Look()
     {
-        long length = RandomAccess.GetLength(_file);
         Span<byte> header = stackalloc byte[HeaderSize];
         if (RandomAccess.Read(_file, header, fileOffset: 0) < HeaderSize || !header.StartsWith(_first.AsSpan(0, ChangeCounterAt)))
         {
             return false;
         }
 
-        // Whoever changes the first page raises the counter, or leaves it where the change before was its own as well. A
-        // checkpoint makes the file longer after the header, and shorter only as far as the header says.
+        // Whoever changes the first page raises the counter, or leaves it where the change before was its own as well.
         uint counter = NumberAt(ChangeCounterAt, header);
         uint pages = NumberAt(PageCountAt, header);
-        int pageSize = BinaryPrimitives.ReadUInt16BigEndian(header[PageSizeAt..]);
-        long size = (pageSize == 1 ? 65_536L : pageSize) * pages;
+        long length = RandomAccess.GetLength(_file);
+        // Others may shrink the file, and a checkpoint of theirs changes header and length one after the other.
         bool isPossible = counter >= _counter
-            && length >= Math.Min(_length, size)
-            && (!_isAlone || (counter <= _maxCounter && pages >= _pages && pages <= _maxPages));
+            && (!_isAlone || (counter <= _maxCounter && pages >= _pages && pages <= _maxPages && length >= _length));
         if (isPossible)
         {
             (_counter, _pages, _length) = (counter, pages, length);

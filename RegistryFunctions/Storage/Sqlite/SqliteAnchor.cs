@@ -1,5 +1,3 @@
-using Microsoft.Data.Sqlite;
-
 namespace RegistryFunctions.Storage.Sqlite;
 
 /// <summary>
@@ -13,46 +11,44 @@ internal sealed class SqliteAnchor : IDisposable
     private readonly SqliteStatement _begin;
     private readonly SqliteStatement _read;
     private readonly SqliteStatement _commit;
-    private readonly SqliteStatement _version;
-    private long _lastVersion;
+    private long? _lastVersion;
 
-    /// <summary>Takes over a session, and looks at the database through the writer's now and then.</summary>
-    public SqliteAnchor(SqliteSession session, SqliteSession writer)
+    /// <summary>Takes over a session.</summary>
+    public SqliteAnchor(SqliteSession session)
     {
         _session = session;
         _begin = session.Prepare("BEGIN");
         _read = session.Prepare("SELECT 1 FROM held_per_device");
         _commit = session.Prepare("COMMIT");
-        // Of the writer's connection it changes when another has written, which here is another process.
-        _version = writer.Prepare("PRAGMA data_version");
-        _lastVersion = _version.QueryInt64();
     }
 
     /// <summary>
-    /// Moves on to the newest state. Belongs after every write, and now and then: who writes can't begin the write-ahead log
-    /// anew while an older state is held. For the same reason nothing is held while another process writes.
+    /// Moves on to the newest state. Call after every write, and now and then: the log can't start over while an older state is
+    /// held. For the same reason nothing is held while another process writes.
     /// </summary>
-    public void Renew()
+    /// <param name="dataVersion">What "PRAGMA data_version" of the writer says: it changes when another process has written.</param>
+    public void Renew(long dataVersion)
     {
-        try
+        Release();
+        if (dataVersion == (_lastVersion ?? dataVersion))
         {
-            Release();
-            long version = _version.QueryInt64();
-            if (version == _lastVersion)
-            {
-                _begin.Execute();
-                _ = _read.QueryInt64();
-            }
-
-            _lastVersion = version;
+            Hold();
         }
-        catch (SqliteException)
+
+        _lastVersion = dataVersion;
+    }
+
+    /// <summary>Holds the newest state, unless one is held.</summary>
+    public void Hold()
+    {
+        if (!_session.InTransaction)
         {
-            // Whoever fetches or publishes meets the fault too, and reports it.
+            _begin.Execute();
+            _ = _read.QueryInt64();
         }
     }
 
-    /// <summary>Holds nothing until the next renewal. Belongs before the log is copied to its end.</summary>
+    /// <summary>Holds nothing until the next renewal. Call before the log is copied to its end.</summary>
     public void Release()
     {
         if (_session.InTransaction)
@@ -61,6 +57,6 @@ internal sealed class SqliteAnchor : IDisposable
         }
     }
 
-    /// <summary>Closes the session.</summary>
+    /// <inheritdoc/>
     public void Dispose() => _session.Dispose();
 }

@@ -37,7 +37,7 @@ public sealed class SqliteBundleStore : IBundleStore
             return new SqliteBundleStore(
                 SqliteWriter.Start(options, time, logger), options, new ReadFaults(new FaultLog(logger, "read", time)));
         }
-        catch (SqliteException e)
+        catch (Exception e) when (e is SqliteException or IOException)
         {
             throw new StoreOpenException($"{options.Path}: can't be used: {e.Message}", e);
         }
@@ -57,7 +57,7 @@ public sealed class SqliteBundleStore : IBundleStore
             _readFaults.WasRead(device);
             return ValueTask.FromResult(newest);
         }
-        catch (StoreException fault)
+        catch (StoreException fault) when (fault.InnerException is not ObjectDisposedException)
         {
             _readFaults.Report(device, fault);
             throw;

@@ -1,15 +1,17 @@
+using Microsoft.Data.Sqlite;
 using SQLitePCL;
 
 namespace RegistryFunctions.Storage.Sqlite;
 
 /// <summary>
-/// Copies the write-ahead log into the database. Most of it is copied beside the commits, on a thread of its own. SQLite
+/// Copies the write-ahead log into the database. Most of it is copied beside the commits, on another thread. SQLite
 /// flushes a copy, and begins the log anew, only where nothing was added to the log meanwhile
 /// (https://www.sqlite.org/c3ref/wal_checkpoint_v2.html, https://www.sqlite.org/wal.html#ckpt), so the writer itself then
 /// copies what is left, between two commits.
 /// </summary>
 /// <param name="session">A session on the database that the writer writes. It is closed with the checkpointer.</param>
-internal sealed class SqliteCheckpointer(SqliteSession session) : IDisposable
+/// <param name="faults">Told what keeps the log from being copied.</param>
+internal sealed class SqliteCheckpointer(SqliteSession session, FaultLog faults) : IDisposable
 {
     // Used only by the writer's thread.
     private int _uncopied;
@@ -31,8 +33,7 @@ internal sealed class SqliteCheckpointer(SqliteSession session) : IDisposable
         if (_copying is null && _uncopied >= SqliteTuning.PagesBetweenCheckpoints)
         {
             _uncopied = 0;
-            _copying = Task.Factory.StartNew(
-                () => Copy(session), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            _copying = Task.Run(() => Copy(session));
         }
 
         if (_copying is not { IsCompleted: true })
@@ -54,23 +55,37 @@ internal sealed class SqliteCheckpointer(SqliteSession session) : IDisposable
 
         int code = SqliteFault.CodeOf(
             raw.sqlite3_wal_checkpoint_v2(through.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out int pages, out int copied));
-        // What else may go wrong, such as a full disk, is left to the next turn: until then the log grows, and nothing is lost.
-        if ((code & SqliteFault.PrimaryCode) == raw.SQLITE_IOERR)
+        if (code is raw.SQLITE_IOERR_FSYNC or raw.SQLITE_IOERR_DIR_FSYNC)
         {
             GiveUp();
         }
 
+        Report(code);
         return code == raw.SQLITE_OK && copied == pages;
     }
 
     /// <summary>Copies nothing more.</summary>
     public void GiveUp() => _hasFailed = true;
 
-    /// <summary>Ends the copying and closes the session.</summary>
+    /// <inheritdoc/>
     public void Dispose()
     {
         raw.sqlite3_interrupt(session.Handle);
         _copying?.Wait();
         session.Dispose();
+    }
+
+    // The next turn tries again. Until then the log grows, and nothing is lost.
+    private void Report(int code)
+    {
+        if (code == raw.SQLITE_OK)
+        {
+            faults.Healed();
+        }
+        else if ((code & SqliteFault.PrimaryCode) is not (raw.SQLITE_BUSY or raw.SQLITE_LOCKED or raw.SQLITE_INTERRUPT))
+        {
+            var error = new SqliteException(raw.sqlite3_errstr(code).utf8_to_string(), code & SqliteFault.PrimaryCode, code);
+            faults.Report(SqliteFault.Of(error) ?? StoreFault.Unavailable, error);
+        }
     }
 }

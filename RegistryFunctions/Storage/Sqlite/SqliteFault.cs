@@ -39,9 +39,9 @@ internal static class SqliteFault
         StoreOpenException => e.Message,
         SqliteException { SqliteErrorCode: raw.SQLITE_NOTADB } => "is not a SQLite database: name another file",
         SqliteException { SqliteErrorCode: raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_PERM } => NoRights,
-        SqliteException { SqliteErrorCode: raw.SQLITE_BUSY or raw.SQLITE_LOCKED } =>
+        SqliteException { SqliteErrorCode: raw.SQLITE_BUSY or raw.SQLITE_LOCKED or raw.SQLITE_PROTOCOL } =>
             "is locked by another process: end that process, or name another file",
-        SqliteException { SqliteErrorCode: raw.SQLITE_FULL } => "its disk is full: make room",
+        SqliteException sqlite when Of(sqlite) == StoreFault.Full => "its disk is full: make room",
         SqliteException { SqliteErrorCode: raw.SQLITE_CORRUPT } => "is damaged: restore it from a backup",
         SqliteException { SqliteErrorCode: raw.SQLITE_IOERR } io =>
             $"its disk reports an input/output error (SQLite {io.SqliteExtendedErrorCode}): check the disk",
@@ -51,8 +51,9 @@ internal static class SqliteFault
     /// <summary>What an error of SQLite says about the store, or null where it is about the statement alone.</summary>
     public static StoreFault? Of(SqliteException e) => e.SqliteErrorCode switch
     {
-        raw.SQLITE_BUSY or raw.SQLITE_LOCKED => StoreFault.Busy,
+        raw.SQLITE_BUSY or raw.SQLITE_LOCKED or raw.SQLITE_PROTOCOL => StoreFault.Busy,
         raw.SQLITE_FULL => StoreFault.Full,
+        raw.SQLITE_IOERR when e.SqliteExtendedErrorCode == raw.SQLITE_IOERR_SHMSIZE => StoreFault.Full,
         raw.SQLITE_CORRUPT or raw.SQLITE_NOTADB => StoreFault.Damaged,
         raw.SQLITE_IOERR when e.SqliteExtendedErrorCode == raw.SQLITE_IOERR_READ => StoreFault.Damaged,
         raw.SQLITE_IOERR or raw.SQLITE_CANTOPEN or raw.SQLITE_READONLY or raw.SQLITE_NOMEM or raw.SQLITE_PERM =>

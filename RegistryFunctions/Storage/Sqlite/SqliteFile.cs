@@ -8,7 +8,8 @@ namespace RegistryFunctions.Storage.Sqlite;
 internal static class SqliteFile
 {
     // Where a write would make a file larger than is allowed, the system ends the process, unless it handles the signal: then
-    // the write fails, and that is told like a full disk. The number is that of Linux and the BSDs. Held for ever.
+    // the write fails, and that is told like a full disk. The number is that of Linux and the BSDs. Kept for the life of the
+    // process.
     private static readonly PosixSignalRegistration? FileSizeSignal = OperatingSystem.IsWindows()
         ? null
         : PosixSignalRegistration.Create((PosixSignal)25, context => context.Cancel = true);
@@ -27,13 +28,10 @@ internal static class SqliteFile
             SqliteSchema.Migrate(session, migrations);
             SqliteSchema.ReadEnds(session);
             // Not at a commit: see SqliteCheckpointer.
-            session.Execute("PRAGMA wal_autocheckpoint = 0");
+            session.Execute($"PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {SqliteTuning.IdleLogBytes}");
         });
 
-    /// <summary>Opens the file, which must exist, for copying the write-ahead log into it.</summary>
-    public static SqliteSession OpenForCheckpoints(string path) => Open(path, SqliteOpenMode.ReadWrite);
-
-    /// <summary>Opens the file, which must exist, for reading.</summary>
+    /// <summary>Opens the file, which must exist, for reading and for checkpoints.</summary>
     /// <remarks>Not SqliteOpenMode.ReadOnly: readers of a WAL database write to its shared-memory index.</remarks>
     public static SqliteSession OpenForReading(string path) => Open(
         path,
@@ -136,7 +134,7 @@ internal static class SqliteFile
         try
         {
             connection.Open();
-            session.RemovesLog(false);
+            session.AllowCheckpointOnClose(false);
             session.Execute($"PRAGMA busy_timeout = {SqliteTuning.BusyTimeoutMs}");
             foreach (string pragma in pragmas)
             {

@@ -64,11 +64,11 @@ internal sealed class SqliteSession(SqliteConnection connection) : IDisposable
 #pragma warning restore CA2100
 
     /// <summary>
-    /// Whether SQLite, if this is the last to close the file, copies the write-ahead log and removes it. Not before it was said
-    /// that it may: who closes last need not know that the disk has failed another.
+    /// Whether SQLite, if this is the last to close the file, copies the write-ahead log and removes it. Off by default: the last
+    /// process to close may not know that another's flush failed.
     /// </summary>
-    public void RemovesLog(bool mayRemove) =>
-        _ = raw.sqlite3_db_config(Handle, raw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, mayRemove ? 0 : 1, out _);
+    public void AllowCheckpointOnClose(bool isAllowed) =>
+        _ = raw.sqlite3_db_config(Handle, raw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, isAllowed ? 0 : 1, out _);
 
     /// <summary>Closes the connection.</summary>
     public void Dispose()
@@ -77,7 +77,7 @@ internal sealed class SqliteSession(SqliteConnection connection) : IDisposable
         // Nothing is lost with an empty log, which even a reader begins.
         if (connection.State == ConnectionState.Open && new FileInfo(SqliteFile.LogOf(connection.DataSource)) is { Exists: true, Length: 0 })
         {
-            RemovesLog(true);
+            AllowCheckpointOnClose(true);
         }
 
         connection.Dispose();

@@ -18,6 +18,9 @@ internal static class SqliteTuning
     /// </summary>
     public const int PagesBetweenCheckpoints = 4_000;
 
+    /// <summary>What the log may keep of the disk after a burst or a backup: about three times what it usually grows to.</summary>
+    public const int IdleLogBytes = 64 * 1024 * 1024;
+
     /// <summary>How often an idle writer moves its anchor on: what another process has written is held no longer.</summary>
     public static readonly TimeSpan AnchorInterval = TimeSpan.FromSeconds(1);
 

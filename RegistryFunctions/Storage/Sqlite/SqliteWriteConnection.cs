@@ -19,8 +19,8 @@ internal sealed class SqliteWriteConnection : IDisposable
     private readonly SqliteAnchor _anchor;
     private readonly SqliteStatement _begin;
     private readonly SqliteStatement _commit;
-    private readonly FileIdentity _file;
-    private readonly FileIdentity _log;
+    private readonly FileIdentity _databaseFile;
+    private readonly FileIdentity _logFile;
     private readonly SqliteStatement _dataVersion;
     private readonly SqliteStatement _pageCount;
     private readonly OverwriteWatch _overwrites;
@@ -29,6 +29,7 @@ internal sealed class SqliteWriteConnection : IDisposable
     private readonly FaultLog _faults;
     private bool _sizeIsLimited;
     private bool _wasOverwritten;
+    private bool _logIsGone;
 
     private SqliteWriteConnection(
         SqliteSession session,
@@ -45,8 +46,8 @@ internal sealed class SqliteWriteConnection : IDisposable
         _table = new BundleTable(session, options.Store);
         _begin = session.Prepare("BEGIN IMMEDIATE");
         _commit = session.Prepare("COMMIT");
-        _file = new FileIdentity(options.Path);
-        _log = new FileIdentity(SqliteFile.LogOf(options.Path));
+        _databaseFile = new FileIdentity(options.Path);
+        _logFile = new FileIdentity(SqliteFile.LogOf(options.Path));
         _dataVersion = session.Prepare("PRAGMA data_version");
         _pageCount = session.Prepare("PRAGMA page_count");
         _overwrites = overwrites;
@@ -55,7 +56,7 @@ internal sealed class SqliteWriteConnection : IDisposable
         _faults = new FaultLog(logger, "written", time);
     }
 
-    /// <summary>Opens the file, creating it and its parent folders where missing.</summary>
+    /// <summary>Opens the file, creating it where missing.</summary>
     /// <exception cref="StoreOpenException">The path can't hold the store.</exception>
     public static SqliteWriteConnection Open(SqliteStoreOptions options, TimeProvider time, ILogger logger)
     {
@@ -65,14 +66,15 @@ internal sealed class SqliteWriteConnection : IDisposable
         OverwriteWatch? overwrites = null;
         try
         {
-            checkpointer = new SqliteCheckpointer(SqliteFile.OpenForCheckpoints(options.Path));
-            anchor = SqliteFile.OpenForReading(options.Path).Into(reading => new SqliteAnchor(reading, session));
+            checkpointer = new SqliteCheckpointer(
+                SqliteFile.OpenForReading(options.Path), new FaultLog(logger, "copied from the write-ahead log", time));
+            anchor = SqliteFile.OpenForReading(options.Path).Into(reading => new SqliteAnchor(reading));
             // What a process that was killed has left in the log. Not beside the serving: a process that is killed again and
             // again before that is done would find ever more.
             long dataVersion = session.Scalar<long>("PRAGMA data_version");
             overwrites = new OverwriteWatch(options.Path, isWhole: checkpointer.Copy(session), dataVersion);
             var connection = new SqliteWriteConnection(session, checkpointer, anchor, overwrites, options, time, logger);
-            anchor.Renew();
+            anchor.Renew(dataVersion);
             return connection;
         }
         catch
@@ -122,7 +124,7 @@ internal sealed class SqliteWriteConnection : IDisposable
     {
         if (_maxBytes > 0 && FreePages() < PagesPerBundle)
         {
-            throw new StoreException(StoreFault.Full, "the database is at its limit of size");
+            throw new StoreException(StoreFault.Full, "the database is at its size limit");
         }
 
         // A row with the values it has would not be written; the header of the file is.
@@ -131,42 +133,56 @@ internal sealed class SqliteWriteConnection : IDisposable
     });
 
     /// <summary>
-    /// Does the writer's part in copying the log, and holds the newest state for the readers. Belongs after every turn, and
-    /// now and then when there is none.
+    /// Does the writer's part in copying the log, and holds the newest state for the readers. Call after every batch, and once a
+    /// second when idle.
     /// </summary>
     public void TendLog()
     {
-        // The anchor then holds the log, so that no other process begins it anew.
+        try
+        {
+            Tend();
+        }
+        catch (SqliteException)
+        {
+            // Whoever fetches or publishes meets the fault too, and reports it.
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _checkpointer.Dispose();
+        _anchor.Dispose();
+        _session.AllowCheckpointOnClose(MayCheckpointOnClose());
+        _session.Dispose();
+        _overwrites.Dispose();
+    }
+
+    private void Tend()
+    {
         if (_checkpointer.HasFailed)
         {
+            // Keeps other processes, which may not know, from starting the log over.
+            _anchor.Hold();
             return;
         }
 
         raw.sqlite3_db_status(_session.Handle, raw.SQLITE_DBSTATUS_CACHE_WRITE, out int pagesWritten, out _, resetFlg: 1);
-        if (_checkpointer.NeedsWriter(pagesWritten))
+        // A log that was deleted is still open here: what only it holds must get into the database while there is time.
+        if (_checkpointer.NeedsWriter(pagesWritten) || _logIsGone)
         {
             _anchor.Release();
             _checkpointer.Copy(_session);
         }
 
-        _anchor.Renew();
+        _anchor.Renew(_dataVersion.QueryInt64());
     }
 
-    /// <summary>Closes the file.</summary>
-    public void Dispose()
-    {
-        _checkpointer.Dispose();
-        _anchor.Dispose();
-        _session.RemovesLog(MayRemoveLog());
-        _session.Dispose();
-        _overwrites.Dispose();
-    }
-
-    // What SQLite would take, and nobody would find again.
+    // SQLite would accept this commit, but it would be lost.
     private void RefuseLossyCommit()
     {
         // For good: what was copied into the file then may look sound.
-        if (!_wasOverwritten && _overwrites.WasOverwritten(_dataVersion.QueryInt64(), _pageCount.QueryInt64()))
+        if (!_wasOverwritten && WasOverwritten())
         {
             _wasOverwritten = true;
             _checkpointer.GiveUp();
@@ -176,24 +192,38 @@ internal sealed class SqliteWriteConnection : IDisposable
         {
             throw new StoreException(
                 StoreFault.Unavailable,
-                "the database file was overwritten: stop, remove its -wal and -shm, put a sound file in its place and start again");
+                "the database file was overwritten: stop, keep a copy of it and of its -wal, and restore a backup without -wal and -shm");
         }
 
-        if (!_file.IsInPlace || !_log.IsInPlace)
+        bool isInPlace = _databaseFile.IsInPlace;
+        _logIsGone = isInPlace && !_logFile.IsInPlace;
+        if (!isInPlace || _logIsGone)
         {
             throw new StoreException(
-                StoreFault.Unavailable, "the database file or its log was removed or replaced: put it back and start again");
+                StoreFault.Unavailable, "the database file or its log was removed or replaced: put it back and restart");
         }
 
         if (_checkpointer.HasFailed)
         {
             throw new StoreException(
-                StoreFault.Unavailable, "the disk has failed to take what was written: mend it and start again");
+                StoreFault.Unavailable, "the disk failed to store what was written: repair it and restart");
         }
     }
 
-    // Or else it stays, and the next start copies it.
-    private bool MayRemoveLog()
+    private bool WasOverwritten()
+    {
+        try
+        {
+            return _overwrites.WasOverwritten(_dataVersion.QueryInt64(), _pageCount.QueryInt64());
+        }
+        catch (IOException e)
+        {
+            throw new StoreException(StoreFault.Unavailable, $"the header of the database can't be read: {e.Message}", e);
+        }
+    }
+
+    // Otherwise the log stays, and the next start copies it.
+    private bool MayCheckpointOnClose()
     {
         try
         {
