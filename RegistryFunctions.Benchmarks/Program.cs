@@ -1,131 +1,75 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
-using BenchmarkDotNet.Running;
-using RegistryFunctions.Benchmarks.Calibration;
-using RegistryFunctions.Benchmarks.Reach;
 
 namespace RegistryFunctions.Benchmarks;
 
-/// <summary>The command line.</summary>
+/// <summary>The command line, and what the registry should reach.</summary>
 internal static class Program
 {
-    private static readonly Option<int> Rounds = AtLeastOne(new("--rounds")
-    {
-        HelpName = "n",
-        DefaultValueFactory = _ => 3,
-        Description = "How often each measurement is repeated, the sides of a ratio taking turns; the median counts",
-    });
-
-    private static readonly Option<int> Seconds = AtLeastOne(new("--seconds")
-    {
-        HelpName = "n",
-        DefaultValueFactory = _ => 5,
-        Description = "How long one measurement takes",
-    });
+    private static readonly Measure[] Measures =
+    [
+        new("register", "Register, durable before 204, against parse and verify alone", "≥ 0.62", Throughput.RegisterAsync),
+        new("retrieve", "Retrieve at random, against Kestrel answering the same bytes", "≥ 0.7", Throughput.RetrieveAsync),
+        new("register-2m", "Register with 2 million bundles on disk, against 20 thousand", "≥ 0.75", Throughput.RegisterAtSizeAsync),
+        new("retrieve-2m", "Retrieve with 2 million bundles on disk, against 20 thousand", "≥ 0.75", Throughput.RetrieveAtSizeAsync),
+        new("tail", "p99 of Register at half of its maximum rate, against its median there", "≤ 5 ×", Tail.PrepareAsync),
+        new("prune-stall", "Slowest answer while 200 thousand of 1 million bundles are pruned, above that of the same load without",
+            "≤ 25 ms", Prunes.StallAsync),
+        new("prune-nothing", "Prune with nothing due, the slower of 1 and 2 million bundles", "≤ 1 ms", Prunes.NothingDueAsync),
+        new("start", "Start of the native executable to its first 204, against JIT", "≤ 0.2", Starts.NativeAsync),
+        new("worker-start", "Start of the worker to its first 204, ready-to-run against JIT", "≤ 1", Starts.WorkerAsync),
+        new("memory", "Resident memory after a minute of load", "≤ 110 MB", Memory.MinuteAsync, Rounds: 1),
+        new("soak", "Most memory in the last five of ten minutes of load, against the first", "≤ 1.05", Memory.SoakAsync, Rounds: 1),
+    ];
 
     public static Task<int> Main(string[] args)
     {
-        var root = new RootCommand("Measures how fast the registry is. Run it on a machine that does nothing else.")
-        {
-            ReachCommand(),
-            PartsCommand(),
-            CalibrateCommand(),
-        };
+        string[] names = [.. Measures.Select(measure => measure.Name)];
+        Option<int> rounds = new("--rounds") { DefaultValueFactory = _ => 3, Description = "Repeats; the median counts" };
+        Option<int> seconds = new("--seconds") { DefaultValueFactory = _ => 5, Description = "How long one measurement takes" };
+        Option<string?> only = new("--only") { Description = $"Measure only these, and write no files: {string.Join(",", names)}" };
+        Option<bool> soak = new("--soak") { Description = "Also see for ten minutes whether memory stays flat" };
+        Option<string?> server = new("--server") { Description = "Measure this published executable" };
+        var reach = new Command(
+            "reach",
+            "Loads the registry and the limit servers in turn with wrk, prints how near the registry is to the limits, and writes "
+            + "that to RegistryFunctions.Benchmarks/results. What it needs is built and kept in artifacts/, in bench-data 5 GB of "
+            + "data; delete that to have it made anew.") { rounds, seconds, only, soak, server };
+        reach.SetAction((parsed, _) => RunAsync(
+            new Bench(parsed.GetValue(server), parsed.GetValue(rounds), parsed.GetValue(seconds)),
+            [.. parsed.GetValue(only)?.Split(',') ?? names[..^1], .. parsed.GetValue(soak) ? names[^1..] : []]));
+        var root = new RootCommand("Measures how fast the registry is. Run it on a machine that does nothing else.") { reach };
         // A signal ends the program at once; there is nothing to save.
         return root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
     }
 
-    private static Command ReachCommand()
+    // Returns the exit code: 0, 1 where an answer was not the expected one, 2 where it can't begin.
+    private static async Task<int> RunAsync(Bench bench, string[] names)
     {
-        Option<string[]> only = new("--only")
+        string? unknown = names.FirstOrDefault(name => Measures.All(measure => measure.Name != name));
+        string? refusal = unknown is not null ? $"--only: there is no {unknown}"
+            : bench is not { Rounds: > 0, Seconds: > 0 } ? "--rounds and --seconds must be at least 1"
+            : Wrk.IsInstalled ? null : "wrk, which puts the load on, is not installed: apt-get install wrk";
+        if (refusal is not null)
         {
-            HelpName = "name,…",
-            CustomParser = NamesOfMeasures,
-            DefaultValueFactory = _ => [],
-            Description = $"Measure only these, and write no files: {string.Join(", ", ReachRun.Names)}",
-        };
-        Option<bool> soak = new("--soak")
-        {
-            Description = "Also see for ten minutes whether memory stays flat",
-        };
-        Option<string?> server = new("--server")
-        {
-            HelpName = "path",
-            Description = "Measure this published executable in place of one made from the sources",
-        };
-        var command = new Command(
-            "reach",
-            "Starts the registry and the limit servers as processes, loads them in turn over real sockets, prints how near "
-            + "the registry is to the limits, and writes that to RegistryFunctions.Benchmarks/results. What it needs is "
-            + "built and kept in artifacts/, in bench-data 5 GB of data; delete that to have it made anew.")
-        {
-            Rounds, Seconds, only, soak, server,
-        };
-        command.SetAction((parsed, _) => new ReachRun
-        {
-            Rounds = parsed.GetValue(Rounds),
-            Seconds = parsed.GetValue(Seconds),
-            Only = parsed.GetValue(only)!,
-            Soak = parsed.GetValue(soak),
-            Server = parsed.GetValue(server),
-        }.RunAsync());
-        return command;
-    }
-
-    private static string[] NamesOfMeasures(ArgumentResult result)
-    {
-        string[] names = result.Tokens[0].Value.Split(',');
-        if (names.Except(ReachRun.Names).FirstOrDefault() is { } unknown)
-        {
-            result.AddError($"--only: there is no {unknown}; choose from {string.Join(", ", ReachRun.Names)}");
+            await Console.Error.WriteLineAsync($"Refused: {refusal}");
+            return 2;
         }
 
-        return names;
-    }
-
-    private static Option<int> AtLeastOne(Option<int> option)
-    {
-        option.Validators.Add(result =>
+        try
         {
-            if (result.GetValueOrDefault<int>() < 1)
+            var results = new List<(string Row, Bar[] Bars)>();
+            foreach (Measure measure in Measures.Where(measure => names.Contains(measure.Name)))
             {
-                result.AddError($"{option.Name}: must be at least 1");
+                results.Add(await measure.RunAsync(bench));
             }
-        });
-        return option;
-    }
 
-    private static Command PartsCommand()
-    {
-        Argument<string[]> arguments = new("arguments")
+            Report.Write(results, bench.Rounds, toFiles: results.Count >= Measures.Length - 1);
+            return 0;
+        }
+        catch (IOException e)
         {
-            Arity = ArgumentArity.ZeroOrMore,
-            Description = "For BenchmarkDotNet, after another --, such as --filter *TryVerify; else all parts are measured",
-        };
-        var command = new Command("parts", "Measures parse, verify, store and answer by themselves, with BenchmarkDotNet.")
-        {
-            arguments,
-        };
-        command.SetAction((parsed, _) =>
-        {
-            string[] passed = parsed.GetValue(arguments) is { Length: > 0 } some ? some : ["--filter", "*"];
-            BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(passed);
-            return Task.FromResult(0);
-        });
-        return command;
-    }
-
-    private static Command CalibrateCommand()
-    {
-        var command = new Command("calibrate", "Compares the load generator with wrk, which must be installed.")
-        {
-            Rounds, Seconds,
-        };
-        command.SetAction((parsed, _) => new CalibrationRun
-        {
-            Rounds = parsed.GetValue(Rounds),
-            Seconds = parsed.GetValue(Seconds),
-        }.RunAsync());
-        return command;
+            await Console.Error.WriteLineAsync($"Refused: {e.Message}");
+            return 1;
+        }
     }
 }

@@ -5,8 +5,11 @@ using RegistryFunctions.Bundles;
 
 namespace RegistryFunctions.Tests.Support;
 
-/// <summary>A device of a chat user: it has a key and signs payloads.</summary>
-internal sealed class Device
+/// <summary>
+/// A device of a chat user: it has a key and signs payloads. A key takes several memory mappings, so whoever makes many
+/// devices at once disposes of them.
+/// </summary>
+internal sealed class Device : IDisposable
 {
     private readonly Key _key = Key.Create(SignatureAlgorithm.Ed25519);
 
@@ -34,6 +37,8 @@ internal sealed class Device
             payload = Convert.ToBase64String(payload),
             signature = Convert.ToBase64String(signature),
         });
+
+    public void Dispose() => _key.Dispose();
 
     public static byte[] RandomPayload(int length = 600) => RandomNumberGenerator.GetBytes(length);
 }
