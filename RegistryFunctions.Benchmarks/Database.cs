@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
+using RegistryFunctions.Bundles;
 using RegistryFunctions.Storage;
 using RegistryFunctions.Storage.Sqlite;
 
@@ -72,9 +73,11 @@ internal sealed record Database(string Path, Requests Fetches)
         var many = new ParallelOptions { MaxDegreeOfParallelism = 1_024 };
         await Parallel.ForAsync(0, count, many, async (number, cancellationToken) =>
         {
-            using var device = new Device();
+            var device = new Device();
             devices[number] = device.Hex;
-            await store.PublishAsync(device.Bundle(Device.RandomPayload()), cancellationToken);
+            VerifiedBundle bundle = device.Bundle(Device.RandomPayload());
+            device.Erase();
+            await store.PublishAsync(bundle, cancellationToken);
         });
         return devices;
     }

@@ -58,9 +58,10 @@ internal sealed record Requests(string Path, int Size, int Count, bool MayRepeat
 
     private static string Publish()
     {
-        using var device = new Device();
+        var device = new Device();
         byte[] payload = Device.RandomPayload();
         string signature = Convert.ToBase64String(device.Sign(payload));
+        device.Erase();
         string body =
             $$"""{"device_id":"{{device.Hex}}","payload":"{{Convert.ToBase64String(payload)}}","signature":"{{signature}}"}""";
         return "POST /v0/keypackage HTTP/1.1\r\nHost: registry\r\n"

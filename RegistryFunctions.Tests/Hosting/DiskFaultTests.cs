@@ -50,7 +50,7 @@ public sealed class DiskFaultTests : IDisposable
         await using (RegistryProcess server = await _faults.StartAsync(Db))
         {
             await PublishAsync(server, 1);
-            _faults.FailOnce(call, Log, InputOutputError);
+            _faults.FailOnce(call, LogName, InputOutputError);
             using HttpResponseMessage refused = await server.PublishAsync(_device, [2]);
             await ProblemAssert.IsProblemAsync(HttpStatusCode.ServiceUnavailable, refused);
             Assert.True(_faults.IsMet);

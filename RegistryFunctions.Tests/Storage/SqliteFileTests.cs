@@ -81,7 +81,6 @@ public sealed class SqliteFileTests : IDisposable
         Func<SqliteSession>[] ways =
         [
             () => Open(Db),
-            () => SqliteFile.OpenForCheckpoints(Db),
             () => SqliteFile.OpenForReading(Db),
             () => SqliteFile.OpenForBackup(Db, SqliteSchema.Migrations),
             () => SqliteFile.OpenForCheck(Db, SqliteSchema.Migrations, out _),

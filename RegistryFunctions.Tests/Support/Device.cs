@@ -5,11 +5,8 @@ using RegistryFunctions.Bundles;
 
 namespace RegistryFunctions.Tests.Support;
 
-/// <summary>
-/// A device of a chat user: it has a key and signs payloads. A key takes several memory mappings, so whoever makes many
-/// devices at once disposes of them.
-/// </summary>
-internal sealed class Device : IDisposable
+/// <summary>A device of a chat user: it has a key and signs payloads.</summary>
+internal sealed class Device
 {
     private readonly Key _key = Key.Create(SignatureAlgorithm.Ed25519);
 
@@ -38,7 +35,8 @@ internal sealed class Device : IDisposable
             signature = Convert.ToBase64String(signature),
         });
 
-    public void Dispose() => _key.Dispose();
+    /// <summary>Frees the key now. Each takes several memory mappings, of which a process may have some ten thousand.</summary>
+    public void Erase() => _key.Dispose();
 
     public static byte[] RandomPayload(int length = 600) => RandomNumberGenerator.GetBytes(length);
 }

@@ -54,6 +54,7 @@ internal sealed class SqliteCheckpointer(SqliteSession session, FaultLog faults)
         }
 
         int code = SqliteFault.CodeOf(
+            through.Handle,
             raw.sqlite3_wal_checkpoint_v2(through.Handle, "main", raw.SQLITE_CHECKPOINT_PASSIVE, out int pages, out int copied));
         if (code is raw.SQLITE_IOERR_FSYNC or raw.SQLITE_IOERR_DIR_FSYNC)
         {

@@ -19,18 +19,26 @@ internal static class SqliteFault
     private const int FileTooLarge = 27;
     private static readonly int QuotaReached = OperatingSystem.IsLinux() ? 122 : 69;
 
-    /// <summary>The code that a function of SQLite has just returned, or SQLITE_FULL where it failed for want of room.</summary>
+    /// <summary>
+    /// What a function of SQLite has just returned, for an input/output error its extended code, or SQLITE_FULL where it failed
+    /// for want of room.
+    /// </summary>
     /// <remarks>Belongs right after the call: it looks at the system's last error of this thread.</remarks>
-    public static int CodeOf(int returned)
+    public static int CodeOf(sqlite3 connection, int returned)
     {
         int error = Marshal.GetLastSystemError();
+        if ((returned & PrimaryCode) != raw.SQLITE_IOERR)
+        {
+            return returned;
+        }
+
+        int code = raw.sqlite3_extended_errcode(connection);
         // What a failed flush has lost is lost, whatever the cause.
-        return (returned & PrimaryCode) == raw.SQLITE_IOERR
-            && returned != raw.SQLITE_IOERR_FSYNC
+        return code != raw.SQLITE_IOERR_FSYNC
             && !OperatingSystem.IsWindows()
             && (error == FileTooLarge || error == QuotaReached || error == NoSpace)
             ? raw.SQLITE_FULL
-            : returned;
+            : code;
     }
 
     /// <summary>One line that says what is wrong with a file and what to do, or null for a bug.</summary>

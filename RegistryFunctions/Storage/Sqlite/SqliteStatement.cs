@@ -69,7 +69,7 @@ internal sealed class SqliteStatement : IDisposable
 
     private bool Step()
     {
-        int code = SqliteFault.CodeOf(raw.sqlite3_step(_statement));
+        int code = SqliteFault.CodeOf(_connection, raw.sqlite3_step(_statement));
         if (code != raw.SQLITE_ROW)
         {
             Check(code == raw.SQLITE_DONE ? raw.SQLITE_OK : code);
