@@ -93,7 +93,7 @@ internal sealed class BundleTable
         }
 
         _insert
-            .Bind(1, BundleRow.HeadOf(device))
+            .Bind(1, DeviceHead.Of(device))
             .Bind(2, device)
             .Bind(3, received.ToUnixTimeMilliseconds())
             .Bind(4, digest)
@@ -141,7 +141,7 @@ internal sealed class BundleTable
     /// <summary>The device that follows <paramref name="device"/> in some order that begins with none, or null.</summary>
     public byte[]? NextDevice(ReadOnlySpan<byte> device)
     {
-        foreach (SqliteStatement row in _nextDevice.Bind(1, BundleRow.HeadOf(device)).Bind(2, device).Rows())
+        foreach (SqliteStatement row in _nextDevice.Bind(1, DeviceHead.Of(device)).Bind(2, device).Rows())
         {
             return row.Blob(0).ToArray();
         }
@@ -168,7 +168,7 @@ internal sealed class BundleTable
     private void FindAccepted(ReadOnlySpan<byte> device)
     {
         _accepted.Clear();
-        foreach (SqliteStatement row in _acceptedOfDevice.Bind(1, BundleRow.HeadOf(device)).Bind(2, device).Rows())
+        foreach (SqliteStatement row in _acceptedOfDevice.Bind(1, DeviceHead.Of(device)).Bind(2, device).Rows())
         {
             _accepted.Add(new Accepted(row.Int64(0), row.Int64(1)));
         }
@@ -205,7 +205,7 @@ internal sealed class BundleTable
 
         int dropped = 1;
         ReadOnlySpan<byte> device = due.Device.Span;
-        foreach (SqliteStatement row in _olderOfDevice.Bind(1, BundleRow.HeadOf(device)).Bind(2, device).Bind(3, due.Seq).Rows())
+        foreach (SqliteStatement row in _olderOfDevice.Bind(1, DeviceHead.Of(device)).Bind(2, device).Bind(3, due.Seq).Rows())
         {
             if (!Drop(row.Int64(0)))
             {

@@ -155,10 +155,10 @@ internal sealed class SqliteCheck : IDisposable
     {
         Submission? submission = null;
         ReadOnlySpan<byte> device = next.Blob(1);
-        if (device.Length == DeviceId.Size && BundleRow.HeadOf(device) == next.Int64(6))
+        if (device.Length == DeviceId.Size && DeviceHead.Of(device) == next.Int64(6))
         {
             var id = new DeviceId(device);
-            if (BundleRow.TryRead(id, next.Blob(2), next.Blob(3), next.Int64(4), next.Int64(5), out Bundle? bundle))
+            if (StoredRow.TryRead(id, next.Blob(2), next.Blob(3), next.Int64(4), next.Int64(5), out Bundle? bundle))
             {
                 submission = new Submission(id, bundle);
             }

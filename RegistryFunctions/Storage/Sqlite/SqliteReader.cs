@@ -15,11 +15,11 @@ internal sealed class SqliteReader(SqliteSession session) : IDisposable
     /// <exception cref="StoreException">What the file holds is not what was stored.</exception>
     public Bundle? FindNewest(in DeviceId device)
     {
-        foreach (SqliteStatement row in _newest.Bind(1, BundleRow.HeadOf(device.Span)).Bind(2, device.Span).Rows())
+        foreach (SqliteStatement row in _newest.Bind(1, DeviceHead.Of(device.Span)).Bind(2, device.Span).Rows())
         {
             if (!row.IsNull(1))
             {
-                return BundleRow.TryRead(device, row.Blob(0), row.Blob(1), row.Int64(2), row.Int64(3), out Bundle? bundle)
+                return StoredRow.TryRead(device, row.Blob(0), row.Blob(1), row.Int64(2), row.Int64(3), out Bundle? bundle)
                     ? bundle
                     : throw Damaged();
             }
