@@ -214,4 +214,8 @@ public abstract class StoreModelTests
     }
 
     public sealed class Sqlite() : StoreModelTests(() => new SqliteData());
+
+    public sealed class Postgres() : StoreModelTests(() => new PostgresData());
+
+    public sealed class PostgresDeviceByDevice() : StoreModelTests(() => new PostgresData(transactionPerDevice: true));
 }

@@ -354,4 +354,8 @@ public abstract class StoreTests : IAsyncDisposable
         _data.OpenAsync(new StoreOptions(keep, TimeSpan.FromDays(90), PublishLimit: limit), time ?? _time);
 
     public sealed class Sqlite() : StoreTests(new SqliteData());
+
+    public sealed class Postgres() : StoreTests(new PostgresData());
+
+    public sealed class PostgresDeviceByDevice() : StoreTests(new PostgresData(transactionPerDevice: true));
 }

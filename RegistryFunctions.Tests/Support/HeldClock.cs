@@ -8,22 +8,42 @@ internal sealed class HeldClock(DateTimeOffset now, bool held = true) : TimeProv
 {
     private readonly SemaphoreSlim _asked = new(0);
     private readonly SemaphoreSlim _answers = new(0);
-    private volatile bool _held = held;
+    private readonly Lock _lock = new();
+    private bool _held = held;
+    private int _waiting;
     private Exception? _failure;
 
-    public void Hold() => _held = true;
+    public void Hold()
+    {
+        lock (_lock)
+        {
+            _held = true;
+        }
+    }
 
     /// <summary>Completes when somebody waits for the time, once for each.</summary>
     public async Task AskedAsync() => Assert.True(await _asked.WaitAsync(TimeSpan.FromMinutes(1)));
 
     /// <summary>Lets one go on.</summary>
-    public void Answer() => _answers.Release();
+    public void Answer()
+    {
+        lock (_lock)
+        {
+            _waiting--;
+            _answers.Release();
+        }
+    }
 
     /// <summary>Lets everybody go on from now on.</summary>
     public void Release()
     {
-        _held = false;
-        Answer();
+        lock (_lock)
+        {
+            for (_held = false; _waiting > 0; _waiting--)
+            {
+                _answers.Release();
+            }
+        }
     }
 
     /// <summary>Lets everybody go on from now on, but throws this at the one who waits.</summary>
@@ -35,22 +55,24 @@ internal sealed class HeldClock(DateTimeOffset now, bool held = true) : TimeProv
 
     public override DateTimeOffset GetUtcNow()
     {
-        if (_held)
+        lock (_lock)
         {
-            _asked.Release();
-            // Not for ever: a test that has failed closes the store.
-            if (!_answers.Wait(TimeSpan.FromMinutes(2)))
+            if (!_held)
             {
-                _held = false;
+                return now;
             }
 
-            if (Interlocked.Exchange(ref _failure, null) is { } failure)
-            {
-                throw failure;
-            }
+            _waiting++;
         }
 
-        return now;
+        _asked.Release();
+        // Not for ever: a test that has failed closes the store.
+        if (!_answers.Wait(TimeSpan.FromMinutes(2)))
+        {
+            Release();
+        }
+
+        return Interlocked.Exchange(ref _failure, null) is { } failure ? throw failure : now;
     }
 
     public void Dispose()
