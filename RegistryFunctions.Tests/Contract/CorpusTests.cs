@@ -65,4 +65,6 @@ public abstract class CorpusTests(Way way)
     public sealed class StandAlone() : CorpusTests(Way.StandAlone);
 
     public sealed class ThroughTheWorker() : CorpusTests(Way.Worker);
+
+    public sealed class OnPostgres() : CorpusTests(Way.OnPostgres);
 }

@@ -320,4 +320,6 @@ public abstract class RegisterTests(Way way) : IAsyncLifetime
     public sealed class StandAlone() : RegisterTests(Way.StandAlone);
 
     public sealed class ThroughTheWorker() : RegisterTests(Way.Worker);
+
+    public sealed class OnPostgres() : RegisterTests(Way.OnPostgres);
 }

@@ -155,4 +155,6 @@ public abstract class ReplayTests(Way way) : IAsyncLifetime
     public sealed class StandAlone() : ReplayTests(Way.StandAlone);
 
     public sealed class ThroughTheWorker() : ReplayTests(Way.Worker);
+
+    public sealed class OnPostgres() : ReplayTests(Way.OnPostgres);
 }

@@ -168,4 +168,6 @@ public abstract class RetrieveTests(Way way) : IAsyncLifetime
     public sealed class StandAlone() : RetrieveTests(Way.StandAlone);
 
     public sealed class ThroughTheWorker() : RetrieveTests(Way.Worker);
+
+    public sealed class OnPostgres() : RetrieveTests(Way.OnPostgres);
 }

@@ -129,4 +129,6 @@ public abstract class TooManyTests(Way way)
     public sealed class StandAlone() : TooManyTests(Way.StandAlone);
 
     public sealed class ThroughTheWorker() : TooManyTests(Way.Worker);
+
+    public sealed class OnPostgres() : TooManyTests(Way.OnPostgres);
 }

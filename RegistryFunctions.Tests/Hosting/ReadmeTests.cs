@@ -62,8 +62,9 @@ public sealed class ReadmeTests : IDisposable
         [
             .. from row in RowsUnder("## Settings", "README.md")
                let cells = row.Split('|').Select(cell => cell.Trim(' ', '`')).ToArray()
-               where cells[1].Length > 0
-               select $"{cells[1].Split(' ')[0]} {cells[2]} {(cells[3] == "false" ? "False" : cells[3])}",
+               where cells[2].StartsWith(SettingsReader.Section, StringComparison.Ordinal)
+               let value = cells[3] switch { "false" => "False", "true" => "True", string other => other }
+               select $"{cells[1].Split(' ')[0]} {cells[2]} {value}",
         ];
         Assert.Equal(settings.Order(StringComparer.Ordinal), documented.Order(StringComparer.Ordinal));
     }
@@ -73,7 +74,7 @@ public sealed class ReadmeTests : IDisposable
     {
         string[] rows = RowsUnder("## Settings", "docs", "operating.md");
         Assert.All(SettingsReader.All, s => Assert.Single(rows, row => row.StartsWith(
-            $"| `{s.Setting.Flag}`, `{SettingsReader.Variable(s.Property.Name)}` |", StringComparison.Ordinal)));
+            $"| {(s.Setting.Flag is null ? "" : $"`{s.Setting.Flag}`, ")}`{SettingsReader.Variable(s.Property.Name)}` |", StringComparison.Ordinal)));
     }
 
     [Fact]

@@ -15,6 +15,10 @@ public sealed class RegistryOptionsTests
             {
                 Bind = "0.0.0.0:8080",
                 Db = "keypackage-registry.db",
+                DbPassword = "",
+                AutoMigrate = true,
+                AllowLossyCommits = false,
+                DbTransactionPerDevice = false,
                 MaxPerIdentity = 5,
                 RetentionDays = 30,
                 PruneIntervalSecs = 3600,
@@ -165,6 +169,54 @@ public sealed class RegistryOptionsTests
     [InlineData("Logging__LogLevel__Microsoft.AspNetCore", "Debug")]
     [InlineData("registry__maxperidentity", "7")]
     public void Variables_are_taken_in_either_case(string variable, string value) => FromVariables((variable, value));
+
+    [Fact]
+    public async Task What_is_PostgreSQL_s_is_in_force_by_flag_and_by_variable()
+    {
+        const string Db = "postgres://me@db.example/keys";
+        RegistryOptions? read = null;
+        await CommandLine.RunAsync(
+            ["--db", Db, "--auto-migrate", "false", "--allow-lossy-commits", "--db-transaction-per-device"],
+            options =>
+            {
+                read = options;
+                return Task.FromResult(0);
+            });
+        AssertEqual(new() { Db = Db, AutoMigrate = false, AllowLossyCommits = true, DbTransactionPerDevice = true }, read);
+        AssertEqual(
+            new() { Db = Db, DbPassword = "secret", AutoMigrate = false, AllowLossyCommits = true, DbTransactionPerDevice = true },
+            FromVariables(
+                ("Registry__Db", Db),
+                ("Registry__DbPassword", "secret"),
+                ("Registry__AutoMigrate", "false"),
+                ("Registry__AllowLossyCommits", "true"),
+                ("Registry__DbTransactionPerDevice", "true")));
+    }
+
+    [Theory]
+    [InlineData("postgres://me@db.example", "Registry__AllowNetworkFs", "true", "Registry__AllowNetworkFs: means nothing with PostgreSQL")]
+    [InlineData("postgres://me@db.example", "Registry__MaxDbBytes", "1048576", "Registry__MaxDbBytes: means nothing with PostgreSQL")]
+    [InlineData("registry.db", "Registry__DbPassword", "secret", "Registry__DbPassword: means nothing with SQLite")]
+    [InlineData("registry.db", "Registry__AutoMigrate", "true", "Registry__AutoMigrate: means nothing with SQLite")]
+    [InlineData("registry.db", "Registry__AllowLossyCommits", "true", "Registry__AllowLossyCommits: means nothing with SQLite")]
+    [InlineData("registry.db", "Registry__DbTransactionPerDevice", "true", "Registry__DbTransactionPerDevice: means nothing with SQLite")]
+    public void What_means_nothing_with_a_database_is_refused(string db, string variable, string value, string expected)
+    {
+        SettingException refused = Assert.Throws<SettingException>(() => FromVariables(("Registry__Db", db), (variable, value)));
+        Assert.StartsWith(expected, refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("postgres://me:secret@db.example/keys")]
+    [InlineData("Host=db.example;Password=secret")]
+    public void A_password_in_an_argument_is_refused_as_others_can_see_it(string db)
+    {
+        SettingException refused = Assert.Throws<SettingException>(() => SettingsReader.Read(
+            new ConfigurationBuilder().Build(), new Dictionary<string, string?> { [nameof(RegistryOptions.Db)] = db }));
+        Assert.StartsWith("--db: has a password in it", refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(db, FromVariables(("Registry__Db", db)).Db);
+    }
 
     private static void AssertEqual(RegistryOptions expected, RegistryOptions? read)
     {

@@ -34,7 +34,7 @@ internal sealed class HostedRegistry : RegistryServer
 #pragma warning restore CA1859
 
     private HostedRegistry(Way way, (string Name, string Value)[] settings, Action<IHostApplicationBuilder>? with)
-        : base(settings)
+        : base(settings, onPostgres: way == Way.OnPostgres)
     {
         _way = way;
         _with = with;
@@ -109,7 +109,7 @@ internal sealed class HostedRegistry : RegistryServer
         }
     }
 
-    private Task StartAsync() => _way == Way.StandAlone ? StartAloneAsync() : StartWorkerAsync();
+    private Task StartAsync() => _way == Way.Worker ? StartWorkerAsync() : StartAloneAsync();
 
     private async Task StartAloneAsync()
     {

@@ -31,7 +31,7 @@ internal static class ProblemAssert
     /// </summary>
     public static async Task IsUnroutedAsync(Way way, HttpStatusCode standAlone, HttpResponseMessage response)
     {
-        if (way == Way.StandAlone)
+        if (way != Way.Worker)
         {
             await IsProblemAsync(standAlone, response);
             return;

@@ -3,6 +3,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using RegistryFunctions.Tests.Storage;
 
 namespace RegistryFunctions.Tests.Support;
 
@@ -12,14 +13,17 @@ internal abstract class RegistryServer : IAsyncDisposable
     private static readonly HttpClient Http = new();
 
     private readonly TestFolder _folder = new();
+    private readonly PostgresData? _postgres;
 
     /// <param name="settings">By their names in RegistryOptions.</param>
-    protected RegistryServer((string Name, string Value)[] settings)
+    /// <param name="onPostgres">Whether its data is there, unless the settings name another database.</param>
+    protected RegistryServer((string Name, string Value)[] settings, bool onPostgres = false)
     {
+        _postgres = onPostgres ? new PostgresData() : null;
         Settings = new Dictionary<string, string>
         {
             ["Bind"] = "127.0.0.1:0",
-            ["Db"] = _folder.File("registry.db"),
+            ["Db"] = _postgres?.ConnectionString ?? _folder.File("registry.db"),
         };
         foreach ((string name, string value) in settings)
         {
@@ -38,9 +42,9 @@ internal abstract class RegistryServer : IAsyncDisposable
     /// its own; where a test must hold the clock or replace a part, <see cref="HostedRegistry"/> runs it in the tests' process.
     /// </summary>
     public static async Task<RegistryServer> StartAsync(Way way, params (string Name, string Value)[] settings) =>
-        way == Way.StandAlone
-            ? await HostedRegistry.StartAsync(way, settings)
-            : await WorkerRegistry.StartAsync(settings);
+        way == Way.Worker
+            ? await WorkerRegistry.StartAsync(settings)
+            : await HostedRegistry.StartAsync(way, settings);
 
     /// <summary>Shuts it down cleanly and starts it anew on the same file.</summary>
     public abstract Task RestartAsync();
@@ -93,16 +97,34 @@ internal abstract class RegistryServer : IAsyncDisposable
     /// <summary>Asserts that a contact fetches this payload.</summary>
     public async Task AssertServesAsync(Device device, byte[] payload) => Assert.Equal(payload, await FetchAsync(device));
 
-    /// <summary>A single value out of the database file, read beside the running registry.</summary>
+    /// <summary>A single value out of the database, read beside the running registry.</summary>
     public long Scalar(string sql)
     {
+        if (_postgres is not null)
+        {
+            return _postgres.Scalar<long>(sql);
+        }
+
         using var database = new Database(Db);
         return database.Scalar<long>(sql);
+    }
+
+    /// <summary>The payloads of the only device, in hex, in order of acceptance.</summary>
+    public string Payloads()
+    {
+        if (_postgres is not null)
+        {
+            return _postgres.Scalar<string>("SELECT upper(string_agg(encode(payload, 'hex'), ',' ORDER BY seq)) FROM bundle");
+        }
+
+        using var database = new Database(Db);
+        return database.Scalar<string>("SELECT group_concat(hex(payload)) FROM (SELECT payload FROM bundle ORDER BY seq)");
     }
 
     public async ValueTask DisposeAsync()
     {
         await EndAsync();
+        await (_postgres?.DisposeAsync() ?? default);
         _folder.Dispose();
     }
 

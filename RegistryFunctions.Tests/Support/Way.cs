@@ -8,4 +8,7 @@ public enum Way
 
     /// <summary>As the worker of a Functions host, which the tests play.</summary>
     Worker,
+
+    /// <summary>By itself, with its data in PostgreSQL.</summary>
+    OnPostgres,
 }

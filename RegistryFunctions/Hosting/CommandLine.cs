@@ -5,6 +5,7 @@ using System.Reflection;
 using RegistryFunctions.Commands;
 using RegistryFunctions.Settings;
 using RegistryFunctions.Storage;
+using RegistryFunctions.Storage.Postgres;
 
 namespace RegistryFunctions.Hosting;
 
@@ -19,7 +20,7 @@ internal static class CommandLine
     public static async Task<int> RunAsync(string[] args, Func<RegistryOptions, Task<int>> serve)
     {
         var root = new RootCommand("Serves an MLS KeyPackage registry: devices publish signed bundles, contacts fetch the newest.");
-        foreach ((PropertyInfo property, SettingAttribute setting) in SettingsReader.All)
+        foreach ((PropertyInfo property, SettingAttribute setting) in SettingsReader.All.Where(setting => setting.Setting.Flag is not null))
         {
             root.Options.Add(FlagOf(property, setting));
         }
@@ -27,6 +28,7 @@ internal static class CommandLine
         root.SetAction((parsed, _) => serve(SettingsReader.Read(ReadEnvironment(), FlagsIn(parsed))));
         root.Subcommands.Add(BackupCommand());
         root.Subcommands.Add(CheckCommand());
+        root.Subcommands.Add(MigrateCommand());
 
         // "@x" is a name like any other, not a file to read arguments from.
         ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
@@ -48,20 +50,21 @@ internal static class CommandLine
     private static Option<string?> FlagOf(PropertyInfo property, SettingAttribute setting)
     {
         object? defaultValue = property.GetValue(new RegistryOptions());
-        return new Option<string?>(setting.Flag)
+        return new Option<string?>(setting.Flag!)
         {
             // "--flag" alone is enough to say true.
             Arity = defaultValue is bool ? ArgumentArity.ZeroOrOne : ArgumentArity.ExactlyOne,
             HelpName = setting.Argument,
             Description = string.Create(
                 CultureInfo.InvariantCulture,
-                $"{setting.Description} [default: {(defaultValue is false ? "false" : defaultValue)}; variable: {SettingsReader.Variable(property.Name)}]"),
+                $"{setting.Description} [default: {(defaultValue is bool on ? on ? "true" : "false" : defaultValue)}; variable: {SettingsReader.Variable(property.Name)}]"),
         };
     }
 
     // By the name of the setting; flags that were not given are absent.
     private static Dictionary<string, string?> FlagsIn(ParseResult parsed) => SettingsReader.All
-        .Select(setting => (setting.Property.Name, Given: parsed.GetResult(setting.Setting.Flag) as OptionResult))
+        .Where(setting => setting.Setting.Flag is not null)
+        .Select(setting => (setting.Property.Name, Given: parsed.GetResult(setting.Setting.Flag!) as OptionResult))
         .Where(flag => flag.Given is { Implicit: false })
         .ToDictionary(flag => flag.Name, flag => flag.Given!.Tokens is [{ } text, ..] ? text.Value : bool.TrueString)!;
 
@@ -87,12 +90,25 @@ internal static class CommandLine
         return command;
     }
 
+    private static Command MigrateCommand()
+    {
+        var db = new Argument<string>("db") { Description = "The URL of a PostgreSQL database" };
+        var command = new Command("migrate", "Brings the schema in PostgreSQL up to date, for servers that don't (--auto-migrate false).") { db };
+        command.SetAction((parsed, _) => RunAsync(() => Migrate.Run(SettingsReader.ReadDb(
+            ReadEnvironment(), new Dictionary<string, string?> { [nameof(RegistryOptions.Db)] = parsed.GetRequiredValue(db) }))));
+        return command;
+    }
+
     private static Argument<string> FileArgument(string description)
     {
         var file = new Argument<string>("file") { Description = description };
         file.Validators.Add(given =>
         {
-            if (!FilePathAttribute.IsPath(given.Tokens[0].Value))
+            if (PostgresAddress.IsAddress(given.Tokens[0].Value))
+            {
+                given.AddError("file: must be the path of a file: this is done to SQLite's only");
+            }
+            else if (!DatabaseAttribute.IsPath(given.Tokens[0].Value))
             {
                 given.AddError($"file: must be the path of a file, not \"{given.Tokens[0].Value}\"");
             }

@@ -14,6 +14,11 @@ internal static class DataFolder
     /// <exception cref="StoreOpenException">The path leads nowhere.</exception>
     public static void RefuseProgramFolder(string db)
     {
+        if (DatabaseAttribute.KindOf(db) != DatabaseKind.Sqlite)
+        {
+            return;
+        }
+
         string program = RealPath.Of(AppContext.BaseDirectory) + Path.DirectorySeparatorChar;
         string file = RealPath.Of(db);
         if (file.StartsWith(program, OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal))

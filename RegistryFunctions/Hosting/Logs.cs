@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging.Console;
 using RegistryFunctions.Settings;
+using RegistryFunctions.Storage.Postgres;
 
 namespace RegistryFunctions.Hosting;
 
@@ -36,8 +37,9 @@ internal static partial class Logs
     {
         ILogger logger = host.Services.GetRequiredService<ILoggerFactory>().CreateLogger(typeof(Logs).FullName!);
         RegistryOptions options = host.Services.GetRequiredService<RegistryOptions>();
+        string db = PostgresAddress.Of(options.Db, password: null)?.ToString() ?? Path.GetFullPath(options.Db);
         host.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStarted.Register(() => LogStarted(
-            logger, where(), Path.GetFullPath(options.Db), options.MaxPerIdentity, options.RetentionDays));
+            logger, where(), db, options.MaxPerIdentity, options.RetentionDays));
     }
 
     private static ILoggingBuilder AddConsole(

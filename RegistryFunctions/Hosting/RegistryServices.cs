@@ -5,6 +5,7 @@ using RegistryFunctions.Middleware;
 using RegistryFunctions.RateLimits;
 using RegistryFunctions.Settings;
 using RegistryFunctions.Storage;
+using RegistryFunctions.Storage.Postgres;
 using RegistryFunctions.Storage.Sqlite;
 
 namespace RegistryFunctions.Hosting;
@@ -31,20 +32,27 @@ internal static class RegistryServices
             .AddSingleton<StoreProbe>()
             .AddSingleton<ClockWatch>();
 
-    private static SqliteBundleStore OpenStore(IServiceProvider services)
+    private static IBundleStore OpenStore(IServiceProvider services)
     {
         RegistryOptions options = services.GetRequiredService<RegistryOptions>();
+        TimeProvider time = services.GetRequiredService<TimeProvider>();
+        var store = new StoreOptions(
+            options.MaxPerIdentity,
+            TimeSpan.FromDays(options.ReplayWindowDays),
+            options.VerifyOnRead,
+            services.GetRequiredService<RateLimit<DeviceId>>());
+        if (PostgresAddress.Of(options.Db, options.DbPassword) is { } address)
+        {
+            var postgres = new PostgresStoreOptions(
+                address, store, options.AutoMigrate, options.AllowLossyCommits, options.DbTransactionPerDevice);
+            ILogger<PostgresBundleStore> logger = services.GetRequiredService<ILogger<PostgresBundleStore>>();
+            // Services are made without waiting for anything; this is once, at the start.
+            return Task.Run(() => PostgresBundleStore.OpenAsync(postgres, time, logger)).GetAwaiter().GetResult();
+        }
+
         return SqliteBundleStore.Open(
-            new SqliteStoreOptions(
-                options.Db,
-                new StoreOptions(
-                    options.MaxPerIdentity,
-                    TimeSpan.FromDays(options.ReplayWindowDays),
-                    options.VerifyOnRead,
-                    services.GetRequiredService<RateLimit<DeviceId>>()),
-                options.MaxDbBytes,
-                options.AllowNetworkFs),
-            services.GetRequiredService<TimeProvider>(),
+            new SqliteStoreOptions(options.Db, store, options.MaxDbBytes, options.AllowNetworkFs),
+            time,
             services.GetRequiredService<ILogger<SqliteBundleStore>>());
     }
 }

@@ -12,9 +12,25 @@ public sealed class RegistryOptions
     [EndPoint("--bind", "Address to listen on when stand-alone; port 0 picks a free one")]
     public string Bind { get; set; } = "0.0.0.0:8080";
 
-    /// <summary>Path of the SQLite file.</summary>
-    [FilePath("--db", "SQLite file, on a local disk; created, with its folders, if missing")]
+    /// <summary>Path of the SQLite file, or address of the PostgreSQL database.</summary>
+    [Database("--db", "SQLite file on a local disk, created with its folders if missing; or the URL of a PostgreSQL database")]
     public string Db { get; set; } = "keypackage-registry.db";
+
+    /// <summary>Password of the PostgreSQL database.</summary>
+    [Password("Password of the PostgreSQL database", On = DatabaseKind.Postgres)]
+    public string DbPassword { get; set; } = "";
+
+    /// <summary>Whether a start brings an older schema up to date.</summary>
+    [Switch("--auto-migrate", "Bring an older schema in PostgreSQL up to date at the start", On = DatabaseKind.Postgres)]
+    public bool AutoMigrate { get; set; } = true;
+
+    /// <summary>Whether a PostgreSQL server will do that loses what it has acknowledged when it crashes.</summary>
+    [Switch("--allow-lossy-commits", "Use PostgreSQL even where it may lose acknowledged bundles", On = DatabaseKind.Postgres)]
+    public bool AllowLossyCommits { get; set; }
+
+    /// <summary>Whether no transaction may hold more than one device.</summary>
+    [Switch("--db-transaction-per-device", "One transaction a device, where devices are on many nodes (Citus)", On = DatabaseKind.Postgres)]
+    public bool DbTransactionPerDevice { get; set; }
 
     /// <summary>How many bundles a device may hold.</summary>
     [WholeNumber("--max-per-identity", "Bundles kept per device", 1, 1_000)]
@@ -43,11 +59,12 @@ public sealed class RegistryOptions
 
     /// <summary>Largest size of the SQLite file, in bytes; 0 for no limit.</summary>
     [WholeNumber(
-        "--max-db-bytes", "Largest size of the SQLite file, in bytes; 0 for no limit", 1024 * 1024, 1L << 43, orZero: true)]
+        "--max-db-bytes", "Largest size of the SQLite file, in bytes; 0 for no limit", 1024 * 1024, 1L << 43, orZero: true,
+        On = DatabaseKind.Sqlite)]
     public long MaxDbBytes { get; set; }
 
     /// <summary>Whether the SQLite file may be on a network file system.</summary>
-    [Switch("--allow-network-fs", "Use a SQLite file on a network file system, where data may be lost")]
+    [Switch("--allow-network-fs", "Use a SQLite file on a network file system, where data may be lost", On = DatabaseKind.Sqlite)]
     public bool AllowNetworkFs { get; set; }
 
     /// <summary>Whether the signature of every fetched bundle is verified.</summary>

@@ -2,25 +2,42 @@ using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using RegistryFunctions.Storage.Postgres;
 
 namespace RegistryFunctions.Settings;
 
+/// <summary>Which databases a setting is for.</summary>
+internal enum DatabaseKind
+{
+    /// <summary>Any, or none of them.</summary>
+    Any,
+
+    /// <summary>A file.</summary>
+    Sqlite,
+
+    /// <summary>A server.</summary>
+    Postgres,
+}
+
 /// <summary>Makes a property a setting: the flag that sets it, what the help says of it, and which values it takes.</summary>
-/// <param name="flag">The flag, such as <c>--db</c>.</param>
+/// <param name="flag">The flag, such as <c>--db</c>; null where only a variable sets it.</param>
 /// <param name="argument">What the help calls the value.</param>
 /// <param name="description">What it sets.</param>
 /// <param name="must">What a value must be, as a refusal says it.</param>
 [AttributeUsage(AttributeTargets.Property)]
-internal abstract class SettingAttribute(string flag, string argument, string description, string must) : ValidationAttribute
+internal abstract class SettingAttribute(string? flag, string argument, string description, string must) : ValidationAttribute
 {
-    public string Flag => flag;
+    public string? Flag => flag;
 
     public string Argument => argument;
 
     public string Description => description;
 
+    /// <summary>The only kind of database with which it means anything.</summary>
+    public DatabaseKind On { get; init; }
+
     /// <summary>Why a text is refused.</summary>
-    public string Refuse(object? value) => string.Create(CultureInfo.InvariantCulture, $"must be {must}, not \"{value}\"");
+    public virtual string Refuse(object? value) => string.Create(CultureInfo.InvariantCulture, $"must be {must}, not \"{value}\"");
 
     /// <inheritdoc/>
     protected override ValidationResult? IsValid(object? value, ValidationContext validationContext) =>
@@ -47,15 +64,32 @@ internal sealed class SwitchAttribute(string flag, string description)
     public override bool IsValid(object? value) => value is bool;
 }
 
-/// <summary>The path of a file.</summary>
-internal sealed class FilePathAttribute(string flag, string description)
-    : SettingAttribute(flag, "path", description, "the path of a file")
+/// <summary>A password: any text, which nobody is shown. No flag sets it, as every user of a machine sees those.</summary>
+internal sealed class PasswordAttribute(string description) : SettingAttribute(null, "password", description, "a password")
 {
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => true;
+}
+
+/// <summary>The path of a file, or the address of a PostgreSQL database.</summary>
+internal sealed class DatabaseAttribute(string flag, string description)
+    : SettingAttribute(flag, "path|url", description, "the path of a file or the URL of a PostgreSQL database")
+{
+    /// <summary>Which kind it is.</summary>
+    public static DatabaseKind KindOf(string db) => PostgresAddress.IsAddress(db) ? DatabaseKind.Postgres : DatabaseKind.Sqlite;
+
     /// <summary>Whether the text can be the path of a file.</summary>
     public static bool IsPath(string? text) => !string.IsNullOrWhiteSpace(text) && !text.Contains('\0');
 
     /// <inheritdoc/>
-    public override bool IsValid(object? value) => IsPath(value as string);
+    public override bool IsValid(object? value) =>
+        PostgresAddress.IsAddress(value as string) ? PostgresAddress.TryParse((string)value!, out _, out _) : IsPath(value as string);
+
+    /// <inheritdoc/>
+    public override string Refuse(object? value) =>
+        PostgresAddress.IsAddress(value as string) && !PostgresAddress.TryParse((string)value!, out _, out string? error)
+            ? error
+            : base.Refuse(value);
 }
 
 /// <summary>An IP address and a port.</summary>

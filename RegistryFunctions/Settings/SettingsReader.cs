@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Reflection;
 using Microsoft.Extensions.Options;
+using RegistryFunctions.Storage.Postgres;
 
 namespace RegistryFunctions.Settings;
 
@@ -39,10 +40,12 @@ internal static class SettingsReader
         return Read(configuration, flags ?? new Dictionary<string, string?>(), All);
     }
 
-    /// <summary>Reads the path of the SQLite file alone; what else is set need not make sense.</summary>
-    /// <exception cref="SettingException">It is no path, or a variable names no setting.</exception>
-    public static string ReadDb(IConfiguration configuration, IReadOnlyDictionary<string, string?> flags) =>
-        Read(configuration, flags, [Db]).Db;
+    /// <summary>Reads what names the database alone; what else is set need not make sense.</summary>
+    /// <exception cref="SettingException">It names none, or a variable names no setting.</exception>
+    public static RegistryOptions ReadDb(IConfiguration configuration, IReadOnlyDictionary<string, string?> flags) => Read(
+        configuration,
+        flags,
+        [.. All.Where(setting => setting.Property.Name is nameof(RegistryOptions.Db) or nameof(RegistryOptions.DbPassword))]);
 
     private static RegistryOptions Read(
         IConfiguration configuration,
@@ -78,10 +81,26 @@ internal static class SettingsReader
             throw new SettingException($"{Source(failure[0])}: {failure[1]}");
         }
 
+        DatabaseKind kind = DatabaseAttribute.KindOf(options.Db);
+        foreach ((PropertyInfo property, SettingAttribute setting) in wanted.Where(s => texts.ContainsKey(s.Property.Name)))
+        {
+            if (setting.On is not DatabaseKind.Any && setting.On != kind)
+            {
+                throw new SettingException(
+                    $"{Source(property.Name)}: means nothing {(kind == DatabaseKind.Sqlite ? "with SQLite" : "with PostgreSQL")}: leave it out");
+            }
+        }
+
+        if (flags.ContainsKey(Db.Property.Name) && PostgresAddress.Of(options.Db, password: null) is { HasPassword: true })
+        {
+            throw new SettingException(
+                $"{Source(Db.Property.Name)}: has a password in it, which every user of this machine can see: put it into {Variable(nameof(RegistryOptions.DbPassword))}, PGPASSWORD or a passfile");
+        }
+
         return options;
 
         string Source(string name) => flags.ContainsKey(name)
-            ? All.Single(setting => setting.Property.Name == name).Setting.Flag
+            ? All.Single(setting => setting.Property.Name == name).Setting.Flag!
             : Variable(name);
     }
 
