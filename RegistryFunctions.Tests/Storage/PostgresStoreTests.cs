@@ -190,6 +190,23 @@ public sealed class PostgresStoreTests : IAsyncDisposable
     }
 
     [Theory]
+    [InlineData("repeatable read")]
+    [InlineData("serializable")]
+    public async Task A_stricter_isolation_by_default_changes_nothing(string isolation)
+    {
+        string with = $"Options=-c default_transaction_isolation={isolation.Replace(" ", "\\ ", StringComparison.Ordinal)}";
+        await using IBundleStore one = await OpenAsync(Options(keep: 2, with: with));
+        await using IBundleStore two = await OpenAsync(Options(keep: 2, with: with));
+        var device = new Device();
+        PublishOutcome[] outcomes = await Task.WhenAll(Enumerable.Range(0, 40).Select(
+            i => PublishAsync(i % 2 == 0 ? one : two, device, [(byte)(i / 2)])));
+        Assert.Equal(20, outcomes.Count(outcome => outcome == PublishOutcome.Stored));
+        Assert.Equal((2, 18), await _data.CountAsync(device.Id));
+        await one.ProbeAsync();
+        Assert.Equal(2, await two.PruneAsync(DateTimeOffset.MaxValue, CancellationToken.None));
+    }
+
+    [Theory]
     [InlineData("53100", StoreFault.Full)]
     [InlineData("53300", StoreFault.Busy)]
     [InlineData("55P03", StoreFault.Busy)]

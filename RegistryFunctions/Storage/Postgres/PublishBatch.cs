@@ -38,12 +38,16 @@ internal sealed class PublishBatch(
 
     private void AddStatements(NpgsqlBatch batch, long received)
     {
-        Add(BundleSql.AllowForKept, 0).Int32(options.Store.Keep);
         for (int i = 0; i < devices.Count; i++)
         {
             if (i == 0 || options.TransactionPerDevice)
             {
                 Add(BundleSql.Begin, i);
+            }
+
+            if (i == 0)
+            {
+                Add(BundleSql.AllowForKept, i).Int32(options.Store.Keep);
             }
 
             byte[] device = devices[i][0].Bundle.Device.Span.ToArray();
