@@ -42,13 +42,14 @@ internal static class PostgresSchema
             );
             CREATE INDEX bundle_by_age ON bundle (received);
 
-            -- Its sequence numbers come before those of the bundles that the device holds.
+            -- Its sequence numbers come before those of the bundles that the device holds. The digest is in the key so that a publish
+            -- reads the index alone: the rows of a device lie on as many pages as there are.
             CREATE TABLE spent (
                 device   bytea  NOT NULL,
                 seq      bigint NOT NULL,
                 received bigint NOT NULL,
                 digest   bigint NOT NULL,
-                PRIMARY KEY (device, seq)
+                PRIMARY KEY (device, seq, digest)
             );
             CREATE INDEX spent_by_age ON spent (received);
             """),
