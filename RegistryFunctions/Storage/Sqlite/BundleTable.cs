@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using RegistryFunctions.Bundles;
 using SQLitePCL;
 
@@ -25,13 +26,11 @@ internal sealed class BundleTable
     private readonly SqliteStatement _drop;
     private readonly SqliteStatement _forget;
     private readonly SqliteStatement _oldestBefore;
-    private readonly SqliteStatement _olderOfDevice;
     private readonly SqliteStatement _forgetOld;
     private readonly SqliteStatement _nextDevice;
     private readonly SqliteStatement _heldPerDevice;
     private readonly SqliteStatement _setHeldPerDevice;
 
-    /// <summary>Prepares the statements.</summary>
     public BundleTable(SqliteSession session, StoreOptions options)
     {
         _session = session;
@@ -54,8 +53,6 @@ internal sealed class BundleTable
             SELECT seq, device FROM accepted
             WHERE payload IS NOT NULL AND received < ? ORDER BY received LIMIT ?
             """);
-        _olderOfDevice = session.Prepare(
-            "SELECT seq FROM accepted WHERE head = ? AND device = ? AND seq < ? ORDER BY seq DESC");
         _forgetOld = session.Prepare(
             """
             DELETE FROM accepted WHERE seq IN
@@ -67,6 +64,13 @@ internal sealed class BundleTable
     }
 
     private bool RemembersSpent => _replayWindow > TimeSpan.Zero;
+
+    /// <summary>
+    /// The first 8 bytes of a device id as one number; no bytes at all come first. The tree of all devices is ordered by it:
+    /// SQLite compares numbers several times faster than blobs, and keys are uniformly distributed.
+    /// </summary>
+    public static long HeadOf(ReadOnlySpan<byte> device) =>
+        device.IsEmpty ? long.MinValue : BinaryPrimitives.ReadInt64BigEndian(device);
 
     /// <summary>Adds a bundle as its device's newest, and drops what the device then holds beyond the limit.</summary>
     /// <param name="verified">The bundle.</param>
@@ -93,7 +97,7 @@ internal sealed class BundleTable
         }
 
         _insert
-            .Bind(1, DeviceHead.Of(device))
+            .Bind(1, HeadOf(device))
             .Bind(2, device)
             .Bind(3, received.ToUnixTimeMilliseconds())
             .Bind(4, digest)
@@ -131,26 +135,47 @@ internal sealed class BundleTable
         return Changes();
     }
 
-    /// <summary>Drops what the device holds beyond the limit; returns how many.</summary>
-    public int Trim(ReadOnlySpan<byte> device)
+    /// <summary>
+    /// Drops what devices hold beyond the limit, where the file was written under a higher one. Returns how many bundles.
+    /// </summary>
+    /// <param name="last">The device that was seen last, at first no bytes; null when none is left.</param>
+    /// <param name="devices">How many more devices it looks at.</param>
+    public int Trim(ref byte[]? last, int devices)
     {
-        FindAccepted(device);
-        return DropHeld(from: _keep);
+        if (HeldPerDevice() <= _keep)
+        {
+            last = null;
+            return 0;
+        }
+
+        int dropped = 0;
+        for (int i = 0; i < devices && last is not null; i++)
+        {
+            last = NextDevice(last);
+            if (last is null)
+            {
+                RecordHeldPerDevice();
+            }
+            else
+            {
+                FindAccepted(last);
+                dropped += DropHeld(from: _keep);
+            }
+        }
+
+        return dropped;
     }
 
-    /// <summary>The device that follows <paramref name="device"/> in some order that begins with none, or null.</summary>
-    public byte[]? NextDevice(ReadOnlySpan<byte> device)
+    // In some order that begins with no bytes.
+    private byte[]? NextDevice(ReadOnlySpan<byte> device)
     {
-        foreach (SqliteStatement row in _nextDevice.Bind(1, DeviceHead.Of(device)).Bind(2, device).Rows())
+        foreach (SqliteStatement row in _nextDevice.Bind(1, HeadOf(device)).Bind(2, device).Rows())
         {
             return row.Blob(0).ToArray();
         }
 
         return null;
     }
-
-    /// <summary>Whether some device may hold more than the limit: the file was written under a higher one.</summary>
-    public bool MayHoldMoreThanKept() => HeldPerDevice() > _keep;
 
     /// <summary>Records that devices may come to hold as many as the limit. Belongs before every publish.</summary>
     public void AllowForKept()
@@ -161,14 +186,13 @@ internal sealed class BundleTable
         }
     }
 
-    /// <summary>Records that no device holds more than the limit.</summary>
-    public void RecordHeldPerDevice() => _setHeldPerDevice.Bind(1, _keep).Execute();
+    private void RecordHeldPerDevice() => _setHeldPerDevice.Bind(1, _keep).Execute();
 
     // Newest first, into _accepted. What the device holds comes before what it has spent.
     private void FindAccepted(ReadOnlySpan<byte> device)
     {
         _accepted.Clear();
-        foreach (SqliteStatement row in _acceptedOfDevice.Bind(1, DeviceHead.Of(device)).Bind(2, device).Rows())
+        foreach (SqliteStatement row in _acceptedOfDevice.Bind(1, HeadOf(device)).Bind(2, device).Rows())
         {
             _accepted.Add(new Accepted(row.Int64(0), row.Int64(1)));
         }
@@ -194,28 +218,13 @@ internal sealed class BundleTable
         }
     }
 
-    // With it goes what its device had published before: a clock set back must not bring a superseded bundle back.
+    // With it goes what its device had published before: a clock set back must not bring a superseded bundle back. None where it
+    // went with a newer one of its device.
     private int DropWithOlder(Due due)
     {
-        if (!Drop(due.Seq))
-        {
-            // It went with a newer one of its device.
-            return 0;
-        }
-
-        int dropped = 1;
-        ReadOnlySpan<byte> device = due.Device.Span;
-        foreach (SqliteStatement row in _olderOfDevice.Bind(1, DeviceHead.Of(device)).Bind(2, device).Bind(3, due.Seq).Rows())
-        {
-            if (!Drop(row.Int64(0)))
-            {
-                break;
-            }
-
-            dropped++;
-        }
-
-        return dropped;
+        FindAccepted(due.Device.Span);
+        int first = _accepted.FindIndex(accepted => accepted.Seq == due.Seq);
+        return first < 0 ? 0 : DropHeld(first);
     }
 
     // False where it was dropped before.

@@ -4,6 +4,13 @@ using RegistryFunctions.Bundles;
 
 namespace RegistryFunctions.Storage.Sqlite;
 
+/// <summary>Where SQLite keeps bundles.</summary>
+/// <param name="Path">The file, on a local disk.</param>
+/// <param name="Store">What it keeps there.</param>
+/// <param name="MaxBytes">Largest size of the file that publishes may bring it to, in bytes; 0 for no limit.</param>
+/// <param name="AllowNetworkFs">Whether the file may be on a network file system.</param>
+public sealed record SqliteStoreOptions(string Path, StoreOptions Store, long MaxBytes = 0, bool AllowNetworkFs = false);
+
 /// <summary>
 /// Bundles in one SQLite file in write-ahead mode: one connection writes, any number read, and neither waits
 /// for the other (https://www.sqlite.org/wal.html).
@@ -72,13 +79,26 @@ public sealed class SqliteBundleStore : IBundleStore
     /// <inheritdoc/>
     public async ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken)
     {
-        var prune = new PruneSteps(cutoff, cancellationToken);
-        while (!prune.IsDone)
-        {
-            await _writer.RunAsync(prune.TakeStep).ConfigureAwait(false);
-        }
-
-        return prune.Dropped;
+        const int AtOnce = SqliteTuning.RowsPerPruneStep;
+        int dropped = 0;
+        await InStepsAsync(
+            (table, _) =>
+            {
+                int old = table.DropReceivedBefore(cutoff, AtOnce);
+                dropped += old;
+                return old >= AtOnce;
+            },
+            cancellationToken).ConfigureAwait(false);
+        await InStepsAsync((table, now) => table.ForgetSpent(now, AtOnce) >= AtOnce, cancellationToken).ConfigureAwait(false);
+        byte[]? last = [];
+        await InStepsAsync(
+            (table, _) =>
+            {
+                dropped += table.Trim(ref last, AtOnce);
+                return last is not null;
+            },
+            cancellationToken).ConfigureAwait(false);
+        return dropped;
     }
 
     /// <inheritdoc/>
@@ -100,6 +120,21 @@ public sealed class SqliteBundleStore : IBundleStore
     {
         ((IDisposable)_readers).Dispose();
         return _writer.DisposeAsync();
+    }
+
+    // Each step, which returns whether there is more, is a transaction of its own, so that publishes go between them.
+    private async Task InStepsAsync(Func<BundleTable, DateTimeOffset, bool> step, CancellationToken cancellationToken)
+    {
+        bool more = true;
+        while (more)
+        {
+            await _writer.RunAsync(connection =>
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                // Dropping may need a page to remember what it drops: it must not fail for the lack of what it makes.
+                connection.InTransaction((table, now) => more = step(table, now), sizeIsLimited: false);
+            }).ConfigureAwait(false);
+        }
     }
 
     private static Bundle? FindNewest(SqliteReader reader, in DeviceId device, bool verify)

@@ -76,7 +76,7 @@ internal sealed class SqliteCheck : IDisposable
         }
     }
 
-    /// <summary>Closes the file.</summary>
+    /// <inheritdoc/>
     public void Dispose() => _session.Dispose();
 
     // SQLite itself goes by what it finds (https://www.sqlite.org/fileformat.html#the_database_header).
@@ -155,7 +155,7 @@ internal sealed class SqliteCheck : IDisposable
     {
         Submission? submission = null;
         ReadOnlySpan<byte> device = next.Blob(1);
-        if (device.Length == DeviceId.Size && DeviceHead.Of(device) == next.Int64(6))
+        if (device.Length == DeviceId.Size && BundleTable.HeadOf(device) == next.Int64(6))
         {
             var id = new DeviceId(device);
             if (StoredRow.TryRead(id, next.Blob(2), next.Blob(3), next.Int64(4), next.Int64(5), out Bundle? bundle))

@@ -33,7 +33,7 @@ internal sealed class SqliteCheckpointer(SqliteSession session, FaultLog faults)
         if (_copying is null && _uncopied >= SqliteTuning.PagesBetweenCheckpoints)
         {
             _uncopied = 0;
-            _copying = Task.Run(() => Copy(session));
+            _copying = Task.Run(() => Checkpoint(session));
         }
 
         if (_copying is not { IsCompleted: true })
@@ -46,7 +46,7 @@ internal sealed class SqliteCheckpointer(SqliteSession session, FaultLog faults)
     }
 
     /// <summary>Copies what it can without waiting for anybody. Returns whether that was all.</summary>
-    public bool Copy(SqliteSession through)
+    public bool Checkpoint(SqliteSession through)
     {
         if (_hasFailed)
         {

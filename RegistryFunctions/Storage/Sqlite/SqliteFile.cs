@@ -22,7 +22,12 @@ internal static class SqliteFile
         session =>
         {
             RefuseReadOnly(session);
-            SqliteSchema.RefuseForeign(session, migrations);
+            // In one transaction: another process may be creating the file at this moment.
+            using (session.Begin(deferred: true))
+            {
+                SqliteSchema.RefuseForeign(session, migrations, mayBeEmpty: true);
+            }
+
             EnterWalMode(session);
             RefuseCutOff(path, session);
             SqliteSchema.Migrate(session, migrations);
@@ -44,7 +49,7 @@ internal static class SqliteFile
     public static SqliteSession OpenForBackup(string path, IReadOnlyList<string> migrations) => OpenOrRefuse(
         path,
         () => OpenForReading(path),
-        session => SqliteSchema.RefuseAllButRegistry(session, migrations));
+        session => SqliteSchema.RefuseForeign(session, migrations));
 
     /// <summary>Opens an empty file that nobody else uses yet, to fill it with a copy of a database.</summary>
     /// <remarks>
@@ -82,7 +87,7 @@ internal static class SqliteFile
             {
                 // Lets SQLite read a file that is shorter than it says (https://www.sqlite.org/pragma.html#pragma_writable_schema).
                 session.Execute("PRAGMA writable_schema = ON");
-                SqliteSchema.RefuseAllButRegistry(session, migrations);
+                SqliteSchema.RefuseForeign(session, migrations);
             });
     }
 

@@ -15,7 +15,7 @@ internal sealed class SqliteReader(SqliteSession session) : IDisposable
     /// <exception cref="StoreException">What the file holds is not what was stored.</exception>
     public Bundle? FindNewest(in DeviceId device)
     {
-        foreach (SqliteStatement row in _newest.Bind(1, DeviceHead.Of(device.Span)).Bind(2, device.Span).Rows())
+        foreach (SqliteStatement row in _newest.Bind(1, BundleTable.HeadOf(device.Span)).Bind(2, device.Span).Rows())
         {
             if (!row.IsNull(1))
             {
@@ -42,7 +42,7 @@ internal sealed class SqliteReader(SqliteSession session) : IDisposable
     public static StoreException Damaged() =>
         new(StoreFault.Damaged, "a stored bundle is damaged: check the disk, and restore the database from a backup");
 
-    /// <summary>Closes the session.</summary>
+    /// <inheritdoc/>
     public void Dispose() => session.Dispose();
 
     private long Count(FormattableString sql) => session.Scalar<long>(FormattableString.Invariant(sql));

@@ -43,20 +43,26 @@ internal static class SqliteSchema
     ];
 
     /// <summary>Refuses, without writing to it, a database that is not a registry's or is newer than this code.</summary>
+    /// <param name="session">The database.</param>
+    /// <param name="migrations">The schema.</param>
+    /// <param name="mayBeEmpty">Whether an empty database will do.</param>
     /// <exception cref="StoreOpenException">The database is refused.</exception>
-    public static void RefuseForeign(SqliteSession session, IReadOnlyList<string> migrations)
+    public static void RefuseForeign(SqliteSession session, IReadOnlyList<string> migrations, bool mayBeEmpty = false)
     {
-        // In one transaction: another process may be creating the file at this moment.
-        using SqliteTransaction transaction = session.Begin(deferred: true);
-        Check(session, migrations);
-    }
+        long applicationId = session.Scalar<long>("PRAGMA application_id");
+        bool isEmpty = mayBeEmpty && applicationId == 0 && session.Scalar<long>("SELECT count(*) FROM sqlite_schema") == 0;
+        if (!isEmpty && applicationId != ApplicationId)
+        {
+            throw new StoreOpenException("is a database of another program: name another file");
+        }
 
-    /// <summary>Refuses what <see cref="RefuseForeign"/> refuses, and an empty database.</summary>
-    /// <exception cref="StoreOpenException">The database is refused.</exception>
-    public static void RefuseAllButRegistry(SqliteSession session, IReadOnlyList<string> migrations)
-    {
-        RefuseOtherProgram(session.Scalar<long>("PRAGMA application_id"));
-        RefuseNewer(session.Scalar<long>("PRAGMA user_version"), migrations);
+        long version = session.Scalar<long>("PRAGMA user_version");
+        if (version > migrations.Count)
+        {
+            throw new StoreOpenException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"was written by a newer release (schema {version}, this release knows {migrations.Count}): run that release, or name another file"));
+        }
     }
 
     /// <summary>Brings a new or older database to the newest version in one transaction.</summary>
@@ -64,7 +70,7 @@ internal static class SqliteSchema
     {
         using SqliteTransaction transaction = session.Begin(deferred: false);
         // Read again under the lock: another process may have migrated the file meanwhile.
-        Check(session, migrations);
+        RefuseForeign(session, migrations, mayBeEmpty: true);
         long version = session.Scalar<long>("PRAGMA user_version");
         if (version < migrations.Count)
         {
@@ -93,36 +99,6 @@ internal static class SqliteSchema
             ])
         {
             session.Execute($"SELECT {tree} LIMIT 1; SELECT {tree} DESC LIMIT 1");
-        }
-    }
-
-    private static void Check(SqliteSession session, IReadOnlyList<string> migrations)
-    {
-        long applicationId = session.Scalar<long>("PRAGMA application_id");
-        bool isNew = applicationId == 0 && session.Scalar<long>("SELECT count(*) FROM sqlite_schema") == 0;
-        if (!isNew)
-        {
-            RefuseOtherProgram(applicationId);
-        }
-
-        RefuseNewer(session.Scalar<long>("PRAGMA user_version"), migrations);
-    }
-
-    private static void RefuseOtherProgram(long applicationId)
-    {
-        if (applicationId != ApplicationId)
-        {
-            throw new StoreOpenException("is a database of another program: name another file");
-        }
-    }
-
-    private static void RefuseNewer(long version, IReadOnlyList<string> migrations)
-    {
-        if (version > migrations.Count)
-        {
-            throw new StoreOpenException(string.Create(
-                CultureInfo.InvariantCulture,
-                $"was written by a newer release (schema {version}, this release knows {migrations.Count}): run that release, or name another file"));
         }
     }
 }

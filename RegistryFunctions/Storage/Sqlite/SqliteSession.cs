@@ -70,7 +70,7 @@ internal sealed class SqliteSession(SqliteConnection connection) : IDisposable
     public void AllowCheckpointOnClose(bool isAllowed) =>
         _ = raw.sqlite3_db_config(Handle, raw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, isAllowed ? 0 : 1, out _);
 
-    /// <summary>Closes the connection.</summary>
+    /// <inheritdoc/>
     public void Dispose()
     {
         _statements.ForEach(statement => statement.Dispose());

@@ -31,61 +31,44 @@ internal sealed class SqliteWriteConnection : IDisposable
     private bool _wasOverwritten;
     private bool _logIsGone;
 
+    // The sessions are those of Open, which closes them where this throws.
     private SqliteWriteConnection(
         SqliteSession session,
-        SqliteCheckpointer checkpointer,
-        SqliteAnchor anchor,
-        OverwriteWatch overwrites,
+        SqliteSession copying,
+        SqliteSession anchoring,
         SqliteStoreOptions options,
         TimeProvider time,
         ILogger logger)
     {
         _session = session;
-        _checkpointer = checkpointer;
-        _anchor = anchor;
+        _checkpointer = new SqliteCheckpointer(copying, new FaultLog(logger, "copied from the write-ahead log", time));
+        _anchor = new SqliteAnchor(anchoring);
         _table = new BundleTable(session, options.Store);
         _begin = session.Prepare("BEGIN IMMEDIATE");
         _commit = session.Prepare("COMMIT");
-        _databaseFile = new FileIdentity(options.Path);
-        _logFile = new FileIdentity(SqliteFile.LogOf(options.Path));
         _dataVersion = session.Prepare("PRAGMA data_version");
         _pageCount = session.Prepare("PRAGMA page_count");
-        _overwrites = overwrites;
+        _databaseFile = new FileIdentity(options.Path);
+        _logFile = new FileIdentity(SqliteFile.LogOf(options.Path));
         _maxBytes = options.MaxBytes;
         _time = time;
         _faults = new FaultLog(logger, "written", time);
+
+        // What a process that was killed has left in the log. Not beside the serving: a process that is killed again and
+        // again before that is done would find ever more.
+        long dataVersion = _dataVersion.QueryInt64();
+        bool isWhole = _checkpointer.Checkpoint(session);
+        _anchor.Renew(dataVersion);
+        _overwrites = new OverwriteWatch(options.Path, isWhole, dataVersion);
     }
 
     /// <summary>Opens the file, creating it where missing.</summary>
     /// <exception cref="StoreOpenException">The path can't hold the store.</exception>
-    public static SqliteWriteConnection Open(SqliteStoreOptions options, TimeProvider time, ILogger logger)
-    {
-        SqliteSession session = SqliteFile.OpenForWriting(options.Path, SqliteSchema.Migrations);
-        SqliteCheckpointer? checkpointer = null;
-        SqliteAnchor? anchor = null;
-        OverwriteWatch? overwrites = null;
-        try
-        {
-            checkpointer = new SqliteCheckpointer(
-                SqliteFile.OpenForReading(options.Path), new FaultLog(logger, "copied from the write-ahead log", time));
-            anchor = SqliteFile.OpenForReading(options.Path).Into(reading => new SqliteAnchor(reading));
-            // What a process that was killed has left in the log. Not beside the serving: a process that is killed again and
-            // again before that is done would find ever more.
-            long dataVersion = session.Scalar<long>("PRAGMA data_version");
-            overwrites = new OverwriteWatch(options.Path, isWhole: checkpointer.Copy(session), dataVersion);
-            var connection = new SqliteWriteConnection(session, checkpointer, anchor, overwrites, options, time, logger);
-            anchor.Renew(dataVersion);
-            return connection;
-        }
-        catch
-        {
-            anchor?.Dispose();
-            checkpointer?.Dispose();
-            session.Dispose();
-            overwrites?.Dispose();
-            throw;
-        }
-    }
+    public static SqliteWriteConnection Open(SqliteStoreOptions options, TimeProvider time, ILogger logger) =>
+        SqliteFile.OpenForWriting(options.Path, SqliteSchema.Migrations).Into(session =>
+            SqliteFile.OpenForReading(options.Path).Into(copying =>
+                SqliteFile.OpenForReading(options.Path).Into(anchoring =>
+                    new SqliteWriteConnection(session, copying, anchoring, options, time, logger))));
 
     /// <summary>
     /// Does <paramref name="work"/>, which is told the time, in a transaction that holds the write lock from the start.
@@ -172,7 +155,7 @@ internal sealed class SqliteWriteConnection : IDisposable
         if (_checkpointer.NeedsWriter(pagesWritten) || _logIsGone)
         {
             _anchor.Release();
-            _checkpointer.Copy(_session);
+            _checkpointer.Checkpoint(_session);
         }
 
         _anchor.Renew(_dataVersion.QueryInt64());

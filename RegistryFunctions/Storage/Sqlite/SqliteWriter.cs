@@ -180,8 +180,8 @@ internal sealed class SqliteWriter : IAsyncDisposable
         }
     }
 
-    // With them, those that have waited for the same lock: batch after batch, the last would wait many times as long. All are
-    // taken before any is answered: whoever is answered may come again, and has not waited.
+    // Also refuses everything that queued behind the same lock: batch after batch, the last would wait many times as long. All
+    // are taken before any is answered: whoever is answered may come again, and has not waited.
     private void Refuse(IReadOnlyCollection<WriteRequest> requests, Exception reason)
     {
         List<WriteRequest> refused = [.. requests];

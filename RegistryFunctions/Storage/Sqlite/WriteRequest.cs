@@ -9,12 +9,12 @@ internal abstract class WriteRequest
     public abstract void Fail(Exception reason);
 }
 
-/// <summary>Add a bundle. Its caller goes on on the thread that tells it, which must not be the writer's.</summary>
+/// <summary>Add a bundle. Continuations run on the completing thread, which must not be the writer's.</summary>
 internal sealed class PublishRequest(VerifiedBundle bundle, CancellationToken cancellationToken) : WriteRequest
 {
     private readonly TaskCompletionSource<PublishOutcome> _completion = new();
 
-    // Here and not where it is used: all wait for the writer's thread.
+    // Hashed by the caller: the writer is the bottleneck.
     private readonly long _digest = Digest.OfPayload(bundle.Bundle.Payload.Span);
     private PublishOutcome? _outcome;
 
