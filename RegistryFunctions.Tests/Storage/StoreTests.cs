@@ -208,6 +208,18 @@ public abstract class StoreTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_prune_that_comes_during_another_has_nothing_left_that_is_due()
+    {
+        await using IBundleStore store = await OpenAsync();
+        await Task.WhenAll(Enumerable.Range(0, 600).Select(_ => PublishAsync(store, new Device(), [1])));
+        Task<int>[] prunes = [.. Enumerable.Range(0, 2).Select(
+            _ => store.PruneAsync(DateTimeOffset.MaxValue, CancellationToken.None).AsTask())];
+        await Task.WhenAny(prunes);
+        Assert.Equal(0, await CountAsync(store));
+        Assert.Equal(600, (await Task.WhenAll(prunes)).Sum());
+    }
+
+    [Fact]
     public async Task A_prune_whose_caller_has_gone_drops_nothing()
     {
         await using IBundleStore store = await OpenAsync();

@@ -16,6 +16,7 @@ internal sealed class PostgresBundleStore : IBundleStore
     private readonly PostgresWriter[] _writers;
     private readonly FaultLog _writeFaults;
     private readonly FaultLog _readFaults;
+    private readonly SemaphoreSlim _pruning = new(1);
     private volatile bool _isClosing;
 
     private PostgresBundleStore(NpgsqlDataSource database, PostgresStoreOptions options, TimeProvider time, ILogger logger)
@@ -72,7 +73,19 @@ internal sealed class PostgresBundleStore : IBundleStore
 
     /// <inheritdoc/>
     public ValueTask<int> PruneAsync(DateTimeOffset cutoff, CancellationToken cancellationToken) =>
-        GuardAsync(_writeFaults, () => new PostgresPrune(_database, _options, cutoff, _time.GetUtcNow(), cancellationToken).RunAsync());
+        GuardAsync(_writeFaults, async () =>
+        {
+            // One that comes during another waits for it: the lease would send it away with nothing dropped.
+            await _pruning.WaitAsync(cancellationToken);
+            try
+            {
+                return await new PostgresPrune(_database, _options, cutoff, _time.GetUtcNow(), cancellationToken).RunAsync();
+            }
+            finally
+            {
+                _pruning.Release();
+            }
+        });
 
     /// <inheritdoc/>
     public async ValueTask ProbeAsync()
@@ -87,6 +100,7 @@ internal sealed class PostgresBundleStore : IBundleStore
         _isClosing = true;
         await Task.WhenAll(_writers.Select(writer => writer.DisposeAsync().AsTask()));
         await _database.DisposeAsync();
+        _pruning.Dispose();
     }
 
     private static StoreException Damaged() => new(StoreFault.Unavailable, "a stored bundle is damaged");
