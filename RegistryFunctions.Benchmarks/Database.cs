@@ -58,7 +58,6 @@ internal sealed record Database(string Path, Requests Fetches)
     /// <summary>Removes all copies, also those of a run that was broken off.</summary>
     public static void DeleteScratch() => Directory.CreateDirectory(Scratch).Delete(recursive: true);
 
-    /// <summary>How many bundles are in a database.</summary>
     public static async Task<long> CountAsync(string path)
     {
         await using SqliteBundleStore store = Open(path);

@@ -8,9 +8,7 @@ internal sealed record Bar(string Name, double PerSecond, bool IsLimit);
 /// <summary>What a run has found, as Markdown and as a picture.</summary>
 internal static class Report
 {
-    private const int Left = 290;
-    private const int Width = 600;
-    private const int Step = 28;
+    private const int Left = 290, Width = 600, Step = 28;
 
     /// <summary>Prints the table; a whole run's goes to files as well.</summary>
     public static void Write(IReadOnlyCollection<(string Row, Bar[] Bars)> results, int rounds, bool toFiles)

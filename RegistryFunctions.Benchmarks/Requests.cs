@@ -8,7 +8,6 @@ internal sealed record Requests(string Path, int Size, int Count, bool MayRepeat
     private const int LikelyMostPerSecond = 20_000;
     private const int Draws = 1_000_000;
 
-    /// <summary>Where data is kept from run to run.</summary>
     public static string Folder { get; } = Directory.CreateDirectory(Repository.File("artifacts", "bench-data")).FullName;
 
     /// <summary>The number of the first that has not been sent.</summary>
@@ -61,9 +60,9 @@ internal sealed record Requests(string Path, int Size, int Count, bool MayRepeat
         var device = new Device();
         byte[] payload = Device.RandomPayload();
         string signature = Convert.ToBase64String(device.Sign(payload));
-        device.Erase();
         string body =
             $$"""{"device_id":"{{device.Hex}}","payload":"{{Convert.ToBase64String(payload)}}","signature":"{{signature}}"}""";
+        device.Erase();
         return "POST /v0/keypackage HTTP/1.1\r\nHost: registry\r\n"
             + $"Content-Type: application/json\r\nContent-Length: {body.Length}\r\n\r\n{body}";
     }
