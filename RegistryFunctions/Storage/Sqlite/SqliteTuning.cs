@@ -42,7 +42,7 @@ internal static class SqliteTuning
     /// The caches of these readers together. The share of one, on two cores, holds the inner pages of both trees of two million
     /// bundles.
     /// </summary>
-    public const int ReaderCachesKiB = 48 * 1024;
+    public const int ReaderCachesKiB = 36 * 1024;
 
     /// <summary>What a backup copies at once: 4 MiB, often enough to show progress and to be cancelled.</summary>
     public const int PagesPerBackupStep = 1_024;
