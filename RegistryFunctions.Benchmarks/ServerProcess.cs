@@ -41,7 +41,6 @@ internal sealed class ServerProcess(Process process, Uri url) : IAsyncDisposable
         throw new IOException($"{command[0]} has ended before it was serving.");
     }
 
-    /// <summary>Shuts the server down cleanly.</summary>
     public async ValueTask DisposeAsync()
     {
         Shell.Signal("TERM", process.Id);

@@ -29,7 +29,7 @@ internal static class Throughput
     private static async Task<Side> RetrieveAsync(Bench bench, int stored)
     {
         Database database = await Database.WithAsync(stored);
-        return new Side($"Retrieve, {stored:N0} bundles", await bench.RegistryAsync(), database.Fetches, database.Path);
+        return new Side($"Retrieve, {stored:N0} bundles", await bench.RegistryAsync(), database.Fetches, database.Copy());
     }
 
     // One copy and one series of publishes for all rounds: it grows a little, and sees no bundle twice.
@@ -59,6 +59,12 @@ internal static class Throughput
     private static async Task<Load> LoadAsync(Bench bench, Side side)
     {
         await using ServerProcess server = await ServerProcess.StartAsync(side.Server, side.Db);
+        if (side.Db is not null)
+        {
+            // As one in use: until its first commit, SQLite asks the system for the size of the file at every fetch.
+            await Starts.PublishAsync(server.Url);
+        }
+
         await Wrk.RunAsync(server, side.Requests, Wrk.WarmUp);
         Load load = await Wrk.RunAsync(server, side.Requests, bench.Seconds);
         long missing = side.Stored is { } stored ? stored + side.Requests.Answered - await Database.CountAsync(side.Db!) : 0;
