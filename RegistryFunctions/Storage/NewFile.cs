@@ -1,10 +1,9 @@
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace RegistryFunctions.Storage;
 
 /// <summary>A file that is written under another name, and has its own only once it is complete and durable.</summary>
-internal sealed partial class NewFile : IDisposable
+internal sealed class NewFile : IDisposable
 {
     private readonly string _path;
     private readonly string[] _taken;
@@ -82,15 +81,11 @@ internal sealed partial class NewFile : IDisposable
     {
         if (OperatingSystem.IsLinux())
         {
-            using SafeFileHandle folder = Open(Path.GetDirectoryName(_path)!, flags: 0);
+            using SafeFileHandle folder = UnixFile.Open(Path.GetDirectoryName(_path)!);
             if (!folder.IsInvalid)
             {
                 RandomAccess.FlushToDisk(folder);
             }
         }
     }
-
-    // open(2) with O_RDONLY, which is 0 on every architecture.
-    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial SafeFileHandle Open(string path, int flags);
 }

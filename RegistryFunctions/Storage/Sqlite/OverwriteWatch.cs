@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace RegistryFunctions.Storage.Sqlite;
@@ -13,7 +12,7 @@ namespace RegistryFunctions.Storage.Sqlite;
 /// The file stays open, since closing it releases SQLite's locks on it
 /// (https://www.sqlite.org/howtocorrupt.html, section 2.2): dispose this last.
 /// </remarks>
-internal sealed partial class OverwriteWatch : IDisposable
+internal sealed class OverwriteWatch : IDisposable
 {
     private const int HeaderSize = 100;
     private const int ChangeCounterAt = 24;
@@ -39,7 +38,7 @@ internal sealed partial class OverwriteWatch : IDisposable
     {
         // Not with the lock that the framework would put on it.
         _file = OperatingSystem.IsLinux()
-            ? Open(path, flags: 0)
+            ? UnixFile.Open(path)
             : File.OpenHandle(path, share: FileShare.ReadWrite | FileShare.Delete);
         if (_file.IsInvalid)
         {
@@ -90,8 +89,4 @@ internal sealed partial class OverwriteWatch : IDisposable
 
         return isPossible;
     }
-
-    // open(2) with O_RDONLY, which is 0 on every architecture.
-    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
-    private static partial SafeFileHandle Open(string path, int flags);
 }
