@@ -19,6 +19,16 @@ public sealed class SqliteBundleStoreTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
+    public async Task The_file_is_in_write_ahead_mode_and_every_commit_is_flushed()
+    {
+        await using SqliteBundleStore store = Open();
+        using var database = new Database(Db);
+        Assert.Equal("wal", database.Scalar<string>("PRAGMA journal_mode"));
+        using SqliteSession session = SqliteFile.OpenForWriting(Db, SqliteSchema.Migrations);
+        Assert.Equal(2, session.Scalar<long>("PRAGMA synchronous"));
+    }
+
+    [Fact]
     public async Task A_row_that_can_t_be_written_fails_alone()
     {
         await using SqliteBundleStore store = Open();

@@ -6,6 +6,10 @@ namespace RegistryFunctions.Storage;
 /// <summary>How a bundle is taken out of its row, in any store.</summary>
 internal static class StoredRow
 {
+    /// <summary>A row is not what was stored.</summary>
+    public static StoreException Damaged() =>
+        new(StoreFault.Damaged, "a stored bundle is damaged: check the disk, and restore the database from a backup");
+
     /// <summary>
     /// Takes the bundle out of the columns of its row; false where they are not what was stored. A database does not always
     /// checksum its pages, so the row does.

@@ -57,7 +57,7 @@ internal sealed class PostgresBundleStore : IBundleStore
             Bundle? newest = await FindAsync(device);
             return !_options.Store.VerifyOnRead || newest is null || VerifiedBundle.TryVerify(new Submission(device, newest), out _)
                 ? newest
-                : throw Damaged();
+                : throw StoredRow.Damaged();
         });
 
     /// <inheritdoc/>
@@ -103,8 +103,6 @@ internal sealed class PostgresBundleStore : IBundleStore
         _pruning.Dispose();
     }
 
-    private static StoreException Damaged() => new(StoreFault.Unavailable, "a stored bundle is damaged");
-
     private async Task<Bundle?> FindAsync(DeviceId device)
     {
         List<Bundle> newest = await _database.QueryAsync(
@@ -113,7 +111,7 @@ internal sealed class PostgresBundleStore : IBundleStore
             row => StoredRow.TryRead(
                 device, row.GetFieldValue<byte[]>(0), row.GetFieldValue<byte[]>(1), row.GetInt64(2), row.GetInt64(3), out Bundle? bundle)
                 ? bundle
-                : throw Damaged());
+                : throw StoredRow.Damaged());
         return newest is [{ } found] ? found : null;
     }
 

@@ -38,7 +38,7 @@ internal sealed class PostgresWriter : IAsyncDisposable
         var publish = new PendingPublish(bundle, cancellationToken);
         return _queue.Writer.TryWrite(publish)
             ? publish.Completion
-            : throw new StoreException(StoreFault.Busy, "the queue of bundles to write is full or closed");
+            : throw new StoreException(StoreFault.Busy, "the write queue is full or closed");
     }
 
     /// <summary>Takes no more, and does what waits.</summary>

@@ -142,7 +142,7 @@ public sealed class SqliteBundleStore : IBundleStore
         Bundle? newest = reader.FindNewest(device);
         return !verify || newest is null || VerifiedBundle.TryVerify(new Submission(device, newest), out _)
             ? newest
-            : throw SqliteReader.Damaged();
+            : throw StoredRow.Damaged();
     }
 
     private T Read<TQuery, T>(Func<SqliteReader, TQuery, T> read, TQuery query)

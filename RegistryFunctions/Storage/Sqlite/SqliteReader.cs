@@ -21,7 +21,7 @@ internal sealed class SqliteReader(SqliteSession session) : IDisposable
             {
                 return StoredRow.TryRead(device, row.Blob(0), row.Blob(1), row.Int64(2), row.Int64(3), out Bundle? bundle)
                     ? bundle
-                    : throw Damaged();
+                    : throw StoredRow.Damaged();
             }
         }
 
@@ -37,10 +37,6 @@ internal sealed class SqliteReader(SqliteSession session) : IDisposable
         long others = Count($"SELECT count(*) FROM (SELECT 1 FROM bundle WHERE received >= {before} LIMIT {count})");
         return (count, count > others);
     }
-
-    /// <summary>A row is not what was stored.</summary>
-    public static StoreException Damaged() =>
-        new(StoreFault.Damaged, "a stored bundle is damaged: check the disk, and restore the database from a backup");
 
     /// <inheritdoc/>
     public void Dispose() => session.Dispose();

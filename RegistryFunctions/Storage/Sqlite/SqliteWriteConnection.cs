@@ -24,6 +24,7 @@ internal sealed class SqliteWriteConnection : IDisposable
     private readonly SqliteStatement _dataVersion;
     private readonly SqliteStatement _pageCount;
     private readonly OverwriteWatch _overwrites;
+    private readonly string _path;
     private readonly long _maxBytes;
     private readonly TimeProvider _time;
     private readonly FaultLog _faults;
@@ -50,6 +51,7 @@ internal sealed class SqliteWriteConnection : IDisposable
         _pageCount = session.Prepare("PRAGMA page_count");
         _databaseFile = new FileIdentity(options.Path);
         _logFile = new FileIdentity(SqliteFile.LogOf(options.Path));
+        _path = options.Path;
         _maxBytes = options.MaxBytes;
         _time = time;
         _faults = new FaultLog(logger, "written", time);
@@ -152,7 +154,7 @@ internal sealed class SqliteWriteConnection : IDisposable
 
         raw.sqlite3_db_status(_session.Handle, raw.SQLITE_DBSTATUS_CACHE_WRITE, out int pagesWritten, out _, resetFlg: 1);
         // A log that was deleted is still open here: what only it holds must get into the database while there is time.
-        if (_checkpointer.NeedsWriter(pagesWritten) || _logIsGone)
+        if (_checkpointer.NeedsWriter(pagesWritten) || (_logIsGone && !SqliteFile.HasLog(_path)))
         {
             _anchor.Release();
             _checkpointer.Checkpoint(_session);
@@ -179,9 +181,10 @@ internal sealed class SqliteWriteConnection : IDisposable
         }
 
         bool isInPlace = _databaseFile.IsInPlace;
-        _logIsGone = isInPlace && !_logFile.IsInPlace;
-        if (!isInPlace || _logIsGone)
+        if (!isInPlace || !_logFile.IsInPlace)
         {
+            // Where another process has begun a log of its own, copying this one would damage the database.
+            _logIsGone = isInPlace && !SqliteFile.HasLog(_path);
             throw new StoreException(
                 StoreFault.Unavailable, "the database file or its log was removed or replaced: put it back and restart");
         }
