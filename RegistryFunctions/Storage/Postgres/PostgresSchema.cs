@@ -109,9 +109,10 @@ internal static class PostgresSchema
             }
         }
         catch (PostgresException e) when (e.SqlState
-            is PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.SerializationFailure)
+            is PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.DuplicateObject
+            or PostgresErrorCodes.SerializationFailure)
         {
-            // Two that create one table at the same moment.
+            // Two that create one table at the same moment: the later one meets the table, its type or their rows in the catalog.
             return false;
         }
 
