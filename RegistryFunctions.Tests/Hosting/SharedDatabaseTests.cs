@@ -75,11 +75,36 @@ public sealed class SharedDatabaseTests : IAsyncDisposable
 
     [Theory]
     [InlineData("for PostgreSQL use pg_dump", "backup", "copy.db", "--db", Nobody)]
-    [InlineData("must be the path of a file", "check", Nobody)]
+    [InlineData("--db-read: means nothing with SQLite", "--db", "registry.db", "--db-read", Nobody)]
     [InlineData("must be the URL of a PostgreSQL database", "migrate", "registry.db")]
     [InlineData("--max-db-bytes: means nothing with PostgreSQL", "--db", Nobody, "--max-db-bytes", "1048576")]
     public async Task What_is_only_for_the_other_kind_of_database_is_refused(string reason, params string[] arguments) =>
         (await RegistryCommand.RunAsync(arguments)).AssertRefused(reason);
+
+    [Fact]
+    public async Task A_database_is_checked_while_it_is_served()
+    {
+        var (sound, damaged) = (new Device(), new Device());
+        await using RegistryProcess server = RegistryProcess.StartAlone(_data.ConnectionString);
+        await server.ReadyAsync();
+        await PublishAsync(server, sound, 0);
+        await PublishAsync(server, damaged, 0);
+        RegistryCommand check = await RegistryCommand.RunAsync(["check", _data.ConnectionString]);
+        Assert.Equal((0, "10 bundles of 2 devices: all sound", ""), (check.ExitCode, check.Output, check.Errors));
+
+        _data.Execute($"UPDATE bundle SET payload = '\\x00' WHERE device = '\\x{damaged.Hex}' AND seq = 20");
+        _data.Execute($"UPDATE bundle SET device = '\\x{new Device().Hex}' WHERE device = '\\x{sound.Hex}' AND seq = 16");
+        check = await RegistryCommand.RunAsync(["check", _data.ConnectionString]);
+        Assert.Equal(1, check.ExitCode);
+        Assert.Equal(
+            $"""
+            structure: 1 bundles are of devices that table device does not have
+            row 20 of device {damaged.Hex}: is damaged: its checksum does not match
+            9 bundles of 2 devices: 1 damaged; the structure of the database is damaged
+            """,
+            check.Output);
+        (await RegistryCommand.RunAsync(["check", Nobody])).AssertRefused("postgres://127.0.0.1:1/keys: ");
+    }
 
     [Fact]
     public async Task The_help_does_not_show_the_password()

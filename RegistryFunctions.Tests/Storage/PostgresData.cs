@@ -26,6 +26,8 @@ internal sealed class PostgresData : IStoreData
     // A round trip and a flush each.
     public int Samples => 15;
 
+    public string Db => ConnectionString;
+
     public string ConnectionString { get; }
 
     /// <summary>Whether a store waits for a lock.</summary>

@@ -13,7 +13,7 @@ internal sealed class SqliteData : IStoreData
 
     public int Samples => -1;
 
-    private string Db => _folder.File("store.db");
+    public string Db => _folder.File("store.db");
 
     public ValueTask<IBundleStore> OpenAsync(StoreOptions options, TimeProvider time) =>
         new(SqliteBundleStore.Open(new SqliteStoreOptions(Db, options), time, NullLogger.Instance));
@@ -25,6 +25,12 @@ internal sealed class SqliteData : IStoreData
 
         long Count(string view) => database.Scalar<long>(
             string.Create(CultureInfo.InvariantCulture, $"SELECT count(*) FROM {view} WHERE device = x'{device}'"));
+    }
+
+    public void Execute(string sql)
+    {
+        using var database = new Database(Db);
+        database.Execute(sql);
     }
 
     public ValueTask<IAsyncDisposable> LockAsync()

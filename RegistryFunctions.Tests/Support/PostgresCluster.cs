@@ -25,6 +25,11 @@ internal sealed class PostgresCluster : IDisposable
     private readonly int _port;
 
     public PostgresCluster()
+        : this(data => ["initdb", "--auth=trust", "--username=registry", "--no-sync", "-D", data])
+    {
+    }
+
+    private PostgresCluster(Func<string, string[]> create)
     {
         SkipWithoutPrograms();
         _port = FreePort();
@@ -33,7 +38,7 @@ internal sealed class PostgresCluster : IDisposable
             Assert.Equal(0, Shell.Run("chown", "postgres", _folder.Path));
         }
 
-        Run("initdb", "--auth=trust", "--username=registry", "--no-sync", "-D", Data);
+        Run(create(Data));
         File.AppendAllText(Path.Combine(Data, "postgresql.conf"), string.Create(
             CultureInfo.InvariantCulture,
             $"port = {_port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 400\n"));
@@ -46,8 +51,18 @@ internal sealed class PostgresCluster : IDisposable
     public string ConnectionString =>
         string.Create(CultureInfo.InvariantCulture, $"Host=127.0.0.1;Port={_port};Username=registry;Database=postgres");
 
-    /// <summary>A file of the server's.</summary>
+    /// <summary>The folder of its files.</summary>
     public string Data => _folder.File("data");
+
+    /// <summary>A server that follows this one, and takes over when it is promoted.</summary>
+    public PostgresCluster Standby() => new(data =>
+    [
+        "pg_basebackup", "-R", "-D", data, "-c", "fast", "--no-sync", "-d",
+        string.Create(CultureInfo.InvariantCulture, $"host=127.0.0.1 port={_port} user=registry"),
+    ]);
+
+    /// <summary>Makes a standby the primary.</summary>
+    public void Promote() => Run("pg_ctl", "promote", "-w", "-s", "-D", Data);
 
     public void Start() => Run("pg_ctl", "start", "-w", "-s", "-D", Data, "-l", _folder.File("log"));
 

@@ -35,6 +35,9 @@ internal sealed class RegistryProcess : IAsyncDisposable
         ? Path.GetFullPath(path, Repository.Root)
         : Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "RegistryFunctions.exe" : "RegistryFunctions");
 
+    /// <summary>Whether it is the native executable, which runs without the runtime's files.</summary>
+    public static bool IsNative => !File.Exists(Path.ChangeExtension(Executable, "dll"));
+
     public Uri Url { get; private set; }
 
     public int Id => _process.Id;

@@ -10,22 +10,26 @@ internal static class Terminal
     /// </summary>
     /// <param name="what">What is being done.</param>
     /// <param name="work">Reports the share that is done, from 0 to 1; never where it can't tell.</param>
-    public static T ShowProgress<T>(string what, Func<Action<double>, T> work)
+    public static T ShowProgress<T>(string what, Func<Action<double>, T> work) =>
+        ShowProgressAsync(what, progress => Task.FromResult(work(progress))).GetAwaiter().GetResult();
+
+    /// <inheritdoc cref="ShowProgress{T}"/>
+    public static async Task<T> ShowProgressAsync<T>(string what, Func<Action<double>, Task<T>> work)
     {
         if (Console.IsErrorRedirected)
         {
-            return work(_ => { });
+            return await work(_ => { });
         }
 
         IAnsiConsole terminal = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        return terminal.Progress()
+        return await terminal.Progress()
             .AutoClear(true)
             .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
-            .Start(bars =>
+            .StartAsync(async bars =>
             {
                 ProgressTask bar = bars.AddTask(what, maxValue: 1);
                 bar.IsIndeterminate = true;
-                return work(share =>
+                return await work(share =>
                 {
                     bar.IsIndeterminate = false;
                     bar.Value = share;

@@ -29,6 +29,7 @@ internal static class CommandLine
         root.Subcommands.Add(BackupCommand());
         root.Subcommands.Add(CheckCommand());
         root.Subcommands.Add(MigrateCommand());
+        root.Subcommands.Add(CopyCommand());
 
         // "@x" is a name like any other, not a file to read arguments from.
         ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
@@ -57,7 +58,7 @@ internal static class CommandLine
             HelpName = setting.Argument,
             Description = string.Create(
                 CultureInfo.InvariantCulture,
-                $"{setting.Description} [default: {(defaultValue is bool on ? on ? "true" : "false" : defaultValue)}; variable: {SettingsReader.Variable(property.Name)}]"),
+                $"{setting.Description} [default: {(defaultValue is bool on ? on ? "true" : "false" : defaultValue is "" ? "none" : defaultValue)}; variable: {SettingsReader.Variable(property.Name)}]"),
         };
     }
 
@@ -83,10 +84,10 @@ internal static class CommandLine
 
     private static Command CheckCommand()
     {
-        Argument<string> file = FileArgument("A database, in use or not, or a backup");
-        var command = new Command("check", "Verifies a database and every signature in it without changing anything.") { file };
-        command.SetAction((parsed, cancellationToken) => RunAsync(() => Check.Run(
-            parsed.GetRequiredValue(file), cancellationToken)));
+        var db = new Argument<string>("db") { Description = "A SQLite file, in use or not, or a backup; or the URL of a PostgreSQL database" };
+        var command = new Command("check", "Verifies a database and every signature in it without changing anything.") { db };
+        command.SetAction((parsed, cancellationToken) => RunAsync(() => Check.RunAsync(
+            SettingsReader.ReadDb(ReadEnvironment(), new Dictionary<string, string?> { [nameof(RegistryOptions.Db)] = parsed.GetRequiredValue(db) }), cancellationToken)));
         return command;
     }
 
@@ -96,6 +97,18 @@ internal static class CommandLine
         var command = new Command("migrate", "Brings the schema in PostgreSQL up to date, for servers that don't (--auto-migrate false).") { db };
         command.SetAction((parsed, _) => RunAsync(() => Migrate.Run(SettingsReader.ReadDb(
             ReadEnvironment(), new Dictionary<string, string?> { [nameof(RegistryOptions.Db)] = parsed.GetRequiredValue(db) }))));
+        return command;
+    }
+
+    private static Command CopyCommand()
+    {
+        var from = new Option<string>("--from") { Required = true, HelpName = "path|url", Description = "The registry to copy, in use or not [password: Registry__FromPassword]" };
+        var to = new Option<string>("--to") { Required = true, HelpName = "path|url", Description = "Where to: an empty database, or one that was copied to before [password: Registry__ToPassword]" };
+        var command = new Command("copy", "Copies a registry between SQLite and PostgreSQL; again, what has changed since.") { from, to };
+        command.SetAction((parsed, cancellationToken) => RunAsync(() => Copy.RunAsync(
+            SettingsReader.ReadCopied(ReadEnvironment(), "--from", parsed.GetRequiredValue(from), "FromPassword"),
+            SettingsReader.ReadCopied(ReadEnvironment(), "--to", parsed.GetRequiredValue(to), "ToPassword"),
+            cancellationToken)));
         return command;
     }
 
@@ -117,11 +130,13 @@ internal static class CommandLine
     }
 
     // On a thread of its own: the time that a command has to end by itself is bounded only once its task is there.
-    private static Task<int> RunAsync(Func<int> command) => Task.Run(() =>
+    private static Task<int> RunAsync(Func<int> command) => RunAsync(() => Task.FromResult(command()));
+
+    private static Task<int> RunAsync(Func<Task<int>> command) => Task.Run(async () =>
     {
         try
         {
-            return command();
+            return await command();
         }
         catch (StoreException e)
         {

@@ -41,10 +41,17 @@ internal static class RegistryServices
             TimeSpan.FromDays(options.ReplayWindowDays),
             options.VerifyOnRead,
             services.GetRequiredService<RateLimit<DeviceId>>());
-        if (PostgresAddress.Of(options.Db, options.DbPassword) is { } address)
+        Func<CancellationToken, ValueTask<string>>? token = options.DbIdentity.Length > 0 ? EntraId.TokensOf(options.DbIdentity) : null;
+        if (PostgresAddress.Of(options.Db, options.DbPassword, token) is { } address)
         {
             var postgres = new PostgresStoreOptions(
-                address, store, options.AutoMigrate, options.AllowLossyCommits, options.DbTransactionPerDevice);
+                address,
+                store,
+                options.AutoMigrate,
+                options.AllowLossyCommits,
+                options.DbTransactionPerDevice,
+                PostgresAddress.Of(options.DbRead, options.DbPassword, token),
+                TimeSpan.FromSeconds(options.MaxReplicaLagSecs));
             ILogger<PostgresBundleStore> logger = services.GetRequiredService<ILogger<PostgresBundleStore>>();
             // Services are made without waiting for anything; this is once, at the start.
             return Task.Run(() => PostgresBundleStore.OpenAsync(postgres, time, logger)).GetAwaiter().GetResult();

@@ -20,6 +20,20 @@ public sealed class RegistryOptions
     [Password("Password of the PostgreSQL database", On = DatabaseKind.Postgres)]
     public string DbPassword { get; set; } = "";
 
+    /// <summary>Managed identity that signs in to the PostgreSQL database.</summary>
+    [Identity("Managed identity that signs in to PostgreSQL", On = DatabaseKind.Postgres)]
+    public string DbIdentity { get; set; } = "";
+
+    /// <summary>Address of a standby that is fetched from.</summary>
+    [Standby("--db-read", "URL of a PostgreSQL standby to fetch from; it may serve a bundle that was superseded just now", On = DatabaseKind.Postgres)]
+    public string DbRead { get; set; } = "";
+
+    /// <summary>Seconds that the standby may lag behind.</summary>
+    [WholeNumber(
+        "--max-replica-lag-secs", "Seconds that the standby may be behind; beyond that the primary is asked", 1, 3_600,
+        On = DatabaseKind.Postgres)]
+    public int MaxReplicaLagSecs { get; set; } = 5;
+
     /// <summary>Whether a start brings an older schema up to date.</summary>
     [Switch("--auto-migrate", "Bring an older schema in PostgreSQL up to date at the start", On = DatabaseKind.Postgres)]
     public bool AutoMigrate { get; set; } = true;

@@ -71,6 +71,31 @@ internal sealed class PasswordAttribute(string description) : SettingAttribute(n
     public override bool IsValid(object? value) => true;
 }
 
+/// <summary>A managed identity. No flag sets it, as only a program that is deployed has one.</summary>
+internal sealed class IdentityAttribute(string description)
+    : SettingAttribute(null, "identity", description, $"{SystemAssigned}, or the client id of a user-assigned identity")
+{
+    /// <summary>The one that the platform made for the app.</summary>
+    public const string SystemAssigned = "system";
+
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) =>
+        value is string text && (text.Length == 0 || text == SystemAssigned || Guid.TryParseExact(text, "D", out _));
+}
+
+/// <summary>The address of one PostgreSQL server: another one may lag more.</summary>
+internal sealed class StandbyAttribute(string flag, string description)
+    : SettingAttribute(flag, "url", description, "the URL of one PostgreSQL server")
+{
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) =>
+        value is string text
+        && (text.Length == 0 || (PostgresAddress.Of(text, password: null) is { } address && !address.HasSeveralHosts));
+
+    /// <summary>Its value may have a password in it.</summary>
+    public override string Refuse(object? value) => "must be the URL of one PostgreSQL server";
+}
+
 /// <summary>The path of a file, or the address of a PostgreSQL database.</summary>
 internal sealed class DatabaseAttribute(string flag, string description)
     : SettingAttribute(flag, "path|url", description, "the path of a file or the URL of a PostgreSQL database")

@@ -91,10 +91,18 @@ internal static class SettingsReader
             }
         }
 
-        if (flags.ContainsKey(Db.Property.Name) && PostgresAddress.Of(options.Db, password: null) is { HasPassword: true })
+        foreach (string name in (string[])[nameof(RegistryOptions.Db), nameof(RegistryOptions.DbRead)])
+        {
+            if (flags.TryGetValue(name, out string? address))
+            {
+                RefusePassword(Source(name), address!, nameof(RegistryOptions.DbPassword));
+            }
+        }
+
+        if (options is { DbIdentity.Length: > 0, DbPassword.Length: > 0 })
         {
             throw new SettingException(
-                $"{Source(Db.Property.Name)}: has a password in it, which every user of this machine can see: put it into {Variable(nameof(RegistryOptions.DbPassword))}, PGPASSWORD or a passfile");
+                $"{Variable(nameof(RegistryOptions.DbIdentity))}: signs in without a password: leave {Variable(nameof(RegistryOptions.DbPassword))} out");
         }
 
         return options;
@@ -102,6 +110,33 @@ internal static class SettingsReader
         string Source(string name) => flags.ContainsKey(name)
             ? All.Single(setting => setting.Property.Name == name).Setting.Flag!
             : Variable(name);
+    }
+
+    /// <summary>Reads what names one of the two databases of a copy.</summary>
+    /// <param name="configuration">Has the environment variables.</param>
+    /// <param name="flag">The flag that names it.</param>
+    /// <param name="db">The value of the flag.</param>
+    /// <param name="passwordName">The variable that has its password, less the prefix.</param>
+    /// <exception cref="SettingException">It names none.</exception>
+    public static RegistryOptions ReadCopied(IConfiguration configuration, string flag, string db, string passwordName)
+    {
+        var options = new RegistryOptions { Db = db, DbPassword = configuration[$"{Section}:{passwordName}"] ?? "" };
+        if (!Db.Setting.IsValid(db))
+        {
+            throw new SettingException($"{flag}: {Db.Setting.Refuse(db)}");
+        }
+
+        RefusePassword(flag, db, passwordName);
+        return options;
+    }
+
+    private static void RefusePassword(string flag, string db, string passwordName)
+    {
+        if (PostgresAddress.Of(db, password: null) is { HasPassword: true })
+        {
+            throw new SettingException(
+                $"{flag}: has a password in it, which every user of this machine can see: put it into {Variable(passwordName)}, PGPASSWORD or a passfile");
+        }
     }
 
     private static bool IsOfType(Type type, string text) =>

@@ -1,11 +1,23 @@
 using RegistryFunctions.Bundles;
+using RegistryFunctions.Storage.Content;
 
 namespace RegistryFunctions.Storage;
 
 /// <summary>A row that is to be checked.</summary>
 /// <param name="Seq">Its place in the order of acceptance.</param>
 /// <param name="Submission">What it holds; null where its checksum does not match.</param>
-internal readonly record struct CheckedRow(long Seq, Submission? Submission);
+/// <param name="Device">Whose it is, where the row is found only with it.</param>
+internal readonly record struct CheckedRow(long Seq, Submission? Submission, DeviceId? Device = null)
+{
+    /// <summary>The bundles of devices.</summary>
+    public static IReadOnlyList<CheckedRow> Of(IEnumerable<DeviceContent> devices) =>
+    [
+        .. from content in devices
+           from held in content.Held
+           select new CheckedRow(
+               held.Seq, held.Bundle is null ? null : new Submission(content.Device, held.Bundle), content.Device),
+    ];
+}
 
 /// <summary>What a check has found in the rows.</summary>
 /// <param name="most">How many findings are told; the rest is counted.</param>
@@ -36,7 +48,7 @@ internal sealed class CheckedRows(int most)
             0, rows.Count, new ParallelOptions { CancellationToken = cancellationToken }, i => damage[i] = DamageOf(rows[i]));
         for (int i = 0; i < rows.Count; i++)
         {
-            Add(rows[i].Seq, damage[i]);
+            Add(rows[i], damage[i]);
         }
     }
 
@@ -46,10 +58,10 @@ internal sealed class CheckedRows(int most)
         : VerifiedBundle.TryVerify(row.Submission, out _) ? null
         : "its signature does not verify";
 
-    private void Add(long seq, string? damage)
+    private void Add(CheckedRow row, string? damage)
     {
         Count++;
-        LastSeq = seq;
+        LastSeq = row.Seq;
         if (damage is null)
         {
             return;
@@ -58,7 +70,7 @@ internal sealed class CheckedRows(int most)
         Damaged++;
         if (_findings.Count < most)
         {
-            _findings.Add($"row {seq}: {damage}");
+            _findings.Add(row.Device is { } device ? $"row {row.Seq} of device {device}: {damage}" : $"row {row.Seq}: {damage}");
         }
     }
 }

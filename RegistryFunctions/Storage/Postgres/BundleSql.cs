@@ -60,6 +60,34 @@ internal static class BundleSql
             AND NOT EXISTS (SELECT 1 FROM bundle WHERE device = $1) AND NOT EXISTS (SELECT 1 FROM spent WHERE device = $1)
         """;
 
+    /// <summary>$1 device or no bytes, $2 limit. The devices after that one.</summary>
+    public const string DevicesAfter = "SELECT id FROM device WHERE id > $1 ORDER BY id LIMIT $2";
+
+    /// <summary>$1 device. All that is kept of it, oldest first; null from the fourth column on for what was dropped.</summary>
+    public const string ContentOf =
+        """
+        SELECT seq, received, digest, checksum, signature, payload FROM bundle WHERE device = $1
+        UNION ALL
+        SELECT seq, received, digest, NULL, NULL, NULL FROM spent WHERE device = $1
+        ORDER BY seq
+        """;
+
+    /// <summary>Counts the bundles that no lock of a device guards: there are none, unless somebody else has written to the tables.</summary>
+    public const string CountStray = "SELECT count(*) FROM bundle WHERE NOT EXISTS (SELECT 1 FROM device WHERE id = bundle.device)";
+
+    /// <summary>$1 device.</summary>
+    public const string RemoveHeld = "DELETE FROM bundle WHERE device = $1";
+
+    /// <summary>$1 device.</summary>
+    public const string RemoveSpent = "DELETE FROM spent WHERE device = $1";
+
+    /// <summary>$1 device, $2 seq, $3 received, $4 digest, $5 checksum, $6 signature, $7 payload.</summary>
+    public const string AddHeld =
+        "INSERT INTO bundle (device, seq, received, digest, checksum, signature, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+    /// <summary>$1 device, $2 seq, $3 received, $4 digest.</summary>
+    public const string AddSpent = "INSERT INTO spent (device, seq, received, digest) VALUES ($1, $2, $3, $4)";
+
     // A device that publishes daily stays within this for longer than the window; one that publishes without end does
     // not grow without end.
     private const int SpentPerDevice = 128;

@@ -32,6 +32,12 @@ internal sealed partial class PostgresAddress
     /// <summary>Whether a password is written in it.</summary>
     public bool HasPassword => _settings.Password is not null || _settings.SslPassword is not null;
 
+    /// <summary>Where the password is a token that does not last: gives the one to connect with now.</summary>
+    public Func<CancellationToken, ValueTask<string>>? Token { get; init; }
+
+    /// <summary>Whether it names several servers.</summary>
+    public bool HasSeveralHosts => _settings.Host!.Contains(',', StringComparison.Ordinal);
+
     /// <summary>Whether the text names a PostgreSQL database rather than a file.</summary>
     public static bool IsAddress([NotNullWhen(true)] string? text) => text is not null && (IsUrl(text) || HostSetting().IsMatch(text));
 
@@ -69,8 +75,10 @@ internal sealed partial class PostgresAddress
         return true;
     }
 
-    /// <summary>The address that the text is, null for a path; with the password where none is written in it.</summary>
-    public static PostgresAddress? Of(string db, string? password)
+    /// <summary>
+    /// The address that the text is, null for a path; with the password where none is written in it, or with what gives tokens.
+    /// </summary>
+    public static PostgresAddress? Of(string db, string? password, Func<CancellationToken, ValueTask<string>>? token = null)
     {
         if (!IsAddress(db) || !TryParse(db, out PostgresAddress? address, out _))
         {
@@ -78,16 +86,16 @@ internal sealed partial class PostgresAddress
         }
 
         address._settings.Password ??= string.IsNullOrEmpty(password) ? null : password;
-        return address;
+        return new PostgresAddress(address._settings) { Token = token };
     }
 
     /// <summary>What Npgsql connects with. Has the password in it.</summary>
     public string ToConnectionString() => _settings.ConnectionString;
 
-    /// <summary>Hosts and database as a URL, for people.</summary>
+    /// <summary>Hosts, database, and the schema where one is named, as a URL for people.</summary>
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"postgres://{_settings.Host}{(_settings.Host!.Contains(',', StringComparison.Ordinal) ? "" : $":{_settings.Port}")}/{_settings.Database ?? _settings.Username}");
+        $"postgres://{_settings.Host}{(HasSeveralHosts ? "" : $":{_settings.Port}")}/{_settings.Database ?? _settings.Username}{(_settings.SearchPath is { Length: > 0 } schema ? $"?search_path={schema}" : "")}");
 
     // Without the slashes, too: what is meant as a URL must not be taken, and named, as a file.
     private static bool IsUrl(string text) =>

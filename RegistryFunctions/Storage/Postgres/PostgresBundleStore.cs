@@ -14,6 +14,7 @@ internal sealed class PostgresBundleStore : IBundleStore
     private readonly PostgresStoreOptions _options;
     private readonly TimeProvider _time;
     private readonly PostgresWriter[] _writers;
+    private readonly PostgresStandby? _standby;
     private readonly FaultLog _writeFaults;
     private readonly FaultLog _readFaults;
     private readonly SemaphoreSlim _pruning = new(1);
@@ -28,6 +29,7 @@ internal sealed class PostgresBundleStore : IBundleStore
         _readFaults = new FaultLog(logger, "read", time);
         _writers = [.. Enumerable.Range(0, PostgresTuning.Writers).Select(
             _ => new PostgresWriter(database, options, time, _writeFaults))];
+        _standby = options.Standby is null ? null : new PostgresStandby(database, options, time, logger);
     }
 
     /// <summary>Connects, and brings the schema up to date.</summary>
@@ -38,7 +40,7 @@ internal sealed class PostgresBundleStore : IBundleStore
     public static async Task<PostgresBundleStore> OpenAsync(PostgresStoreOptions options, TimeProvider time, ILogger logger)
     {
         NpgsqlDataSource database = await PostgresServer.OpenAsync(
-            options.Address, options.AllowLossyCommits, options.AutoMigrate);
+            options.Address, options.AllowLossyCommits, options.AutoMigrate, PostgresCopyMark.BeginServingAsync);
         return new PostgresBundleStore(database, options, time, logger);
     }
 
@@ -54,7 +56,7 @@ internal sealed class PostgresBundleStore : IBundleStore
     public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken) =>
         GuardAsync(_readFaults, async () =>
         {
-            Bundle? newest = await FindAsync(device);
+            Bundle? newest = await FindOnStandbyAsync(device) ?? await FindAsync(_database, device);
             return !_options.Store.VerifyOnRead || newest is null || VerifiedBundle.TryVerify(new Submission(device, newest), out _)
                 ? newest
                 : throw StoredRow.Damaged();
@@ -99,13 +101,33 @@ internal sealed class PostgresBundleStore : IBundleStore
     {
         _isClosing = true;
         await Task.WhenAll(_writers.Select(writer => writer.DisposeAsync().AsTask()));
+        await (_standby?.DisposeAsync() ?? default);
         await _database.DisposeAsync();
         _pruning.Dispose();
     }
 
-    private async Task<Bundle?> FindAsync(DeviceId device)
+    // Null where it has none, and where it can't be asked: the primary may do better.
+    private async Task<Bundle?> FindOnStandbyAsync(DeviceId device)
     {
-        List<Bundle> newest = await _database.QueryAsync(
+        if (_standby?.Fresh is not { } standby)
+        {
+            return null;
+        }
+
+        try
+        {
+            return await FindAsync(standby, device);
+        }
+        catch (Exception e) when (PostgresFaults.AsStoreException(e) is not null)
+        {
+            _standby.Distrust();
+            return null;
+        }
+    }
+
+    private static async Task<Bundle?> FindAsync(NpgsqlDataSource database, DeviceId device)
+    {
+        List<Bundle> newest = await database.QueryAsync(
             BundleSql.FindNewest,
             p => p.Bytes(device.Span.ToArray()),
             row => StoredRow.TryRead(

@@ -22,7 +22,9 @@ internal static class PostgresSchema
                 one          integer PRIMARY KEY CHECK (one = 1),
                 version      integer NOT NULL, -- so many migrations were applied
                 works_from   integer NOT NULL, -- programs that know so many migrations, or more, work with it
-                held_at_most integer NOT NULL  -- no device holds more bundles than this
+                held_at_most integer NOT NULL, -- no device holds more bundles than this
+                copy_of      text,             -- the registry that is copied here, until a server opens this one
+                copy_is_complete boolean NOT NULL DEFAULT false
             );
             INSERT INTO registry (one, version, works_from, held_at_most) VALUES (1, 0, 0, 0);
 

@@ -16,15 +16,50 @@ internal static class PostgresServer
     /// <param name="address">Where it is.</param>
     /// <param name="allowLossyCommits">Whether a server will do that loses what it has acknowledged when it crashes.</param>
     /// <param name="migrate">Whether to bring an older schema, or none, up to date.</param>
+    /// <param name="prepare">What comes after that.</param>
     /// <exception cref="StoreOpenException">It can't be reached or written to, or its tables do not fit.</exception>
-    public static async Task<NpgsqlDataSource> OpenAsync(PostgresAddress address, bool allowLossyCommits, bool migrate)
+    public static Task<NpgsqlDataSource> OpenAsync(
+        PostgresAddress address, bool allowLossyCommits, bool migrate, Func<NpgsqlDataSource, Task>? prepare = null) =>
+        OpenAsync(address, allowLossyCommits, async database =>
+        {
+            await RefuseReadOnlyAsync(database);
+            await PostgresSchema.FitAsync(database, PostgresSchema.Migrations, migrate);
+            await (prepare?.Invoke(database) ?? Task.CompletedTask);
+        });
+
+    /// <summary>Makes a pool for a database that is only read, as a standby, and makes sure that it holds a registry.</summary>
+    /// <exception cref="StoreOpenException">It can't be reached, or its tables do not fit.</exception>
+    public static Task<NpgsqlDataSource> OpenForReadingAsync(PostgresAddress address) => OpenAsync(
+        address,
+        allowLossyCommits: true,
+        database => PostgresSchema.FitAsync(database, PostgresSchema.Migrations, migrate: false));
+
+    /// <summary>Makes a pool for the database, whether it can be reached or not.</summary>
+    public static NpgsqlDataSource Pool(PostgresAddress address, bool allowLossyCommits)
+    {
+        var builder = new NpgsqlSlimDataSourceBuilder(address.ToConnectionString());
+        builder.EnableTransportSecurity();
+        if (address.Token is { } token)
+        {
+            builder.UsePeriodicPasswordProvider(
+                (_, cancellationToken) => token(cancellationToken), PostgresTuning.TokenRefresh, PostgresTuning.TokenRetry);
+        }
+
+        // On every connection: after a failover it is another server.
+        builder.UsePhysicalConnectionInitializer(
+            connection => PrepareAsync(connection, allowLossyCommits).GetAwaiter().GetResult(),
+            connection => PrepareAsync(connection, allowLossyCommits));
+        return builder.Build();
+    }
+
+    private static async Task<NpgsqlDataSource> OpenAsync(
+        PostgresAddress address, bool allowLossyCommits, Func<NpgsqlDataSource, Task> prepare)
     {
         NpgsqlDataSource? database = null;
         try
         {
             database = Pool(address, allowLossyCommits);
-            await RefuseReadOnlyAsync(database);
-            await PostgresSchema.FitAsync(database, PostgresSchema.Migrations, migrate);
+            await prepare(database);
             return database;
         }
         catch (Exception e) when (IsRefusal(e))
@@ -38,17 +73,6 @@ internal static class PostgresServer
     private static bool IsRefusal(Exception e) =>
         e is StoreOpenException or ArgumentException or InvalidOperationException or NotSupportedException or CryptographicException
         || PostgresFaults.AsStoreException(e) is not null;
-
-    private static NpgsqlDataSource Pool(PostgresAddress address, bool allowLossyCommits)
-    {
-        var builder = new NpgsqlSlimDataSourceBuilder(address.ToConnectionString());
-        builder.EnableTransportSecurity();
-        // On every connection: after a failover it is another server.
-        builder.UsePhysicalConnectionInitializer(
-            connection => PrepareAsync(connection, allowLossyCommits).GetAwaiter().GetResult(),
-            connection => PrepareAsync(connection, allowLossyCommits));
-        return builder.Build();
-    }
 
     private static async Task PrepareAsync(NpgsqlConnection connection, bool allowLossyCommits)
     {

@@ -51,6 +51,24 @@ internal static class PostgresTuning
     /// <summary>How long a start waits for another instance's migration: as long as its lease may outlive it, and more.</summary>
     public static readonly TimeSpan MigrationPatience = TimeSpan.FromMinutes(2);
 
-    /// <summary>Seconds that a count of what is due may take, as it reads the index of all that is.</summary>
+    /// <summary>
+    /// How often a standby's lag is looked at: several times within what is allowed, as one that is never behind is known to be
+    /// fresh only up to the last look.
+    /// </summary>
+    public static TimeSpan LagLook(TimeSpan maxLag) => TimeSpan.FromSeconds(double.Clamp(maxLag.TotalSeconds / 5, 0.2, 1));
+
+    /// <summary>What a copy or a check reads at once, and a copy writes in one transaction.</summary>
+    public const int DevicesPerCopyStep = 250;
+
+    /// <summary>
+    /// How often a token of a managed identity is asked for. They last an hour or longer and are kept by whoever gives them,
+    /// so that asking costs nothing.
+    /// </summary>
+    public static readonly TimeSpan TokenRefresh = TimeSpan.FromMinutes(5);
+
+    /// <summary>How soon it is asked for again where none was given.</summary>
+    public static readonly TimeSpan TokenRetry = TimeSpan.FromSeconds(5);
+
+    /// <summary>Seconds that a count of what is due, or a step of a copy, may take: nobody waits for it.</summary>
     public const int CountTimeoutSecs = 600;
 }

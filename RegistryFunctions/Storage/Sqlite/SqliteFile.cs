@@ -16,25 +16,20 @@ internal static class SqliteFile
 
     /// <summary>Opens the file for writing, creating it where missing, and brings it to the newest schema.</summary>
     /// <exception cref="StoreOpenException">The path can't hold a database; the message says why and what to do.</exception>
-    public static SqliteSession OpenForWriting(string path, IReadOnlyList<string> migrations) => OpenOrRefuse(
+    public static SqliteSession OpenForWriting(string path, IReadOnlyList<string> migrations) => OpenForWriting(
         path,
-        () => Open(path, SqliteOpenMode.ReadWriteCreate),
+        migrations,
         session =>
         {
-            RefuseReadOnly(session);
-            // In one transaction: another process may be creating the file at this moment.
-            using (session.Begin(deferred: true))
-            {
-                SqliteSchema.RefuseForeign(session, migrations, mayBeEmpty: true);
-            }
-
-            EnterWalMode(session);
-            RefuseCutOff(path, session);
-            SqliteSchema.Migrate(session, migrations);
-            SqliteSchema.ReadEnds(session);
+            SqliteCopyMark.BeginServing(session);
             // Not at a commit: see SqliteCheckpointer.
             session.Execute($"PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = {SqliteTuning.IdleLogBytes}");
         });
+
+    /// <summary>Opens a file, creating it where missing, to copy another registry into it.</summary>
+    /// <exception cref="StoreOpenException">The path can't hold a database, or the file holds something else.</exception>
+    public static SqliteSession OpenForCopying(string path, IReadOnlyList<string> migrations, string source) =>
+        OpenForWriting(path, migrations, session => SqliteCopyMark.Begin(session, source));
 
     /// <summary>Opens the file, which must exist, for reading and for checkpoints.</summary>
     /// <remarks>Not SqliteOpenMode.ReadOnly: readers of a WAL database write to its shared-memory index.</remarks>
@@ -121,6 +116,26 @@ internal static class SqliteFile
             throw new StoreOpenException($"{path}: {reason}", e);
         }
     }
+
+    private static SqliteSession OpenForWriting(
+        string path, IReadOnlyList<string> migrations, Action<SqliteSession> prepare) => OpenOrRefuse(
+        path,
+        () => Open(path, SqliteOpenMode.ReadWriteCreate),
+        session =>
+        {
+            RefuseReadOnly(session);
+            // In one transaction: another process may be creating the file at this moment.
+            using (session.Begin(deferred: true))
+            {
+                SqliteSchema.RefuseForeign(session, migrations, mayBeEmpty: true);
+            }
+
+            EnterWalMode(session);
+            RefuseCutOff(path, session);
+            SqliteSchema.Migrate(session, migrations);
+            SqliteSchema.ReadEnds(session);
+            prepare(session);
+        });
 
     private static SqliteSession Open(string path, SqliteOpenMode mode, params ReadOnlySpan<string> pragmas) =>
         Connect(path, mode, ["PRAGMA synchronous = FULL", .. pragmas]);

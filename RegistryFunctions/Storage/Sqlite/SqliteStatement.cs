@@ -31,6 +31,12 @@ internal sealed class SqliteStatement : IDisposable
         return this;
     }
 
+    public SqliteStatement BindNull(int parameter)
+    {
+        Check(raw.sqlite3_bind_null(_statement, parameter));
+        return this;
+    }
+
     /// <summary>Runs a statement that yields no rows.</summary>
     public void Execute()
     {

@@ -47,6 +47,9 @@ internal static class SqliteTuning
     /// <summary>What a backup copies at once: 4 MiB, often enough to show progress and to be cancelled.</summary>
     public const int PagesPerBackupStep = 1_024;
 
+    /// <summary>What a copy reads and writes at once: often enough to show progress, and seldom enough to flush.</summary>
+    public const int DevicesPerCopyStep = 500;
+
     /// <summary>What a check reads before all cores verify it: enough for each, and little memory.</summary>
     public const int RowsPerCheckBatch = 1_000;
 
