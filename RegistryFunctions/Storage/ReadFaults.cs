@@ -14,8 +14,8 @@ internal sealed class ReadFaults(FaultLog log)
     private readonly HashSet<DeviceId> _damaged = [];
     private volatile bool _isDamaged;
 
-    /// <summary>A device whose bundle was damaged when it was last read, or null.</summary>
-    public DeviceId? Damaged
+    // One whose bundle was damaged when it was last read, or null.
+    private DeviceId? Damaged
     {
         get
         {
@@ -24,6 +24,21 @@ internal sealed class ReadFaults(FaultLog log)
                 return _damaged.Count > 0 ? _damaged.First() : null;
             }
         }
+    }
+
+    /// <summary>
+    /// Reads the bundle of some device, and of those whose were damaged until one still is; <paramref name="find"/> reports here
+    /// what it meets, and throws it.
+    /// </summary>
+    public async ValueTask ProbeAsync(Func<DeviceId, ValueTask<Bundle?>> find)
+    {
+        DeviceId? device = Damaged ?? default(DeviceId);
+        do
+        {
+            await find(device.Value).ConfigureAwait(false);
+            device = Damaged;
+        }
+        while (device is not null);
     }
 
     public void Report(in DeviceId device, StoreException fault)

@@ -16,7 +16,7 @@ internal sealed class PostgresBundleStore : IBundleStore
     private readonly PostgresWriter[] _writers;
     private readonly PostgresStandby? _standby;
     private readonly FaultLog _writeFaults;
-    private readonly FaultLog _readFaults;
+    private readonly ReadFaults _readFaults;
     private readonly SemaphoreSlim _pruning = new(1);
     private volatile bool _isClosing;
 
@@ -26,7 +26,7 @@ internal sealed class PostgresBundleStore : IBundleStore
         _options = options;
         _time = time;
         _writeFaults = new FaultLog(logger, "written", time);
-        _readFaults = new FaultLog(logger, "read", time);
+        _readFaults = new ReadFaults(new FaultLog(logger, "read", time));
         _writers = [.. Enumerable.Range(0, PostgresTuning.Writers).Select(
             _ => new PostgresWriter(database, options, time, _writeFaults))];
         _standby = options.Standby is null ? null : new PostgresStandby(database, options, time, logger);
@@ -53,19 +53,25 @@ internal sealed class PostgresBundleStore : IBundleStore
     }
 
     /// <inheritdoc/>
-    public ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken) =>
-        GuardAsync(_readFaults, async () =>
+    public async ValueTask<Bundle?> FindNewestAsync(DeviceId device, CancellationToken cancellationToken)
+    {
+        try
         {
-            Bundle? newest = await FindOnStandbyAsync(device) ?? await FindAsync(_database, device);
-            return !_options.Store.VerifyOnRead || newest is null || VerifiedBundle.TryVerify(new Submission(device, newest), out _)
-                ? newest
-                : throw StoredRow.Damaged();
-        });
+            Bundle? newest = await RunAsync(() => FindNewestAsync(device));
+            _readFaults.WasRead(device);
+            return newest;
+        }
+        catch (StoreException fault) when (!_isClosing)
+        {
+            _readFaults.Report(device, fault);
+            throw;
+        }
+    }
 
     /// <inheritdoc/>
     public ValueTask<(long Count, bool IsMost)> CountReceivedBeforeAsync(
         DateTimeOffset cutoff, CancellationToken cancellationToken) =>
-        GuardAsync(_readFaults, async () =>
+        RunAsync(async () =>
         {
             long time = cutoff.ToUnixTimeMilliseconds();
             long due = await CountAsync(BundleSql.CountBefore, p => p.Int64(time), cancellationToken);
@@ -93,7 +99,7 @@ internal sealed class PostgresBundleStore : IBundleStore
     public async ValueTask ProbeAsync()
     {
         await GuardAsync(_writeFaults, WriteNothingAsync);
-        await FindNewestAsync(default, CancellationToken.None);
+        await _readFaults.ProbeAsync(device => FindNewestAsync(device, CancellationToken.None));
     }
 
     /// <inheritdoc/>
@@ -104,6 +110,14 @@ internal sealed class PostgresBundleStore : IBundleStore
         await (_standby?.DisposeAsync() ?? default);
         await _database.DisposeAsync();
         _pruning.Dispose();
+    }
+
+    private async Task<Bundle?> FindNewestAsync(DeviceId device)
+    {
+        Bundle? newest = await FindOnStandbyAsync(device) ?? await FindAsync(_database, device);
+        return !_options.Store.VerifyOnRead || newest is null || VerifiedBundle.TryVerify(new Submission(device, newest), out _)
+            ? newest
+            : throw StoredRow.Damaged();
     }
 
     // Null where it has none, and where it can't be asked: the primary may do better.
@@ -156,6 +170,21 @@ internal sealed class PostgresBundleStore : IBundleStore
 
     private async ValueTask<T> GuardAsync<T>(FaultLog faults, Func<Task<T>> work)
     {
+        try
+        {
+            T result = await RunAsync(work);
+            faults.Healed();
+            return result;
+        }
+        catch (StoreException fault) when (!_isClosing)
+        {
+            faults.Report(fault.Fault, fault);
+            throw;
+        }
+    }
+
+    private async ValueTask<T> RunAsync<T>(Func<Task<T>> work)
+    {
         if (_isClosing)
         {
             throw new StoreException(StoreFault.Busy, "the store is closing");
@@ -163,13 +192,10 @@ internal sealed class PostgresBundleStore : IBundleStore
 
         try
         {
-            T result = await work();
-            faults.Healed();
-            return result;
+            return await work();
         }
         catch (Exception e) when (PostgresFaults.AsStoreException(e) is { } fault)
         {
-            faults.Report(fault.Fault, fault);
             throw fault;
         }
     }

@@ -105,13 +105,7 @@ public sealed class SqliteBundleStore : IBundleStore
     public async ValueTask ProbeAsync()
     {
         Task written = _writer.RunAsync(static connection => connection.Probe());
-        DeviceId? device = _readFaults.Damaged ?? default;
-        do
-        {
-            await FindNewestAsync(device.Value, CancellationToken.None).ConfigureAwait(false);
-            device = _readFaults.Damaged;
-        }
-        while (device is not null);
+        await _readFaults.ProbeAsync(device => FindNewestAsync(device, CancellationToken.None)).ConfigureAwait(false);
         await written.ConfigureAwait(false);
     }
 
