@@ -92,6 +92,25 @@ public sealed class PostgresStoreTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task The_first_publishes_of_a_new_database_do_not_wait_for_each_other()
+    {
+        await using IBundleStore store = await OpenAsync(Options(with: "Command Timeout=30;Options=-c lock_timeout=20s"));
+        var locked = new Device();
+        await using NpgsqlDataSource database = NpgsqlDataSource.Create(_data.ConnectionString);
+        await using NpgsqlConnection other = await database.OpenConnectionAsync();
+        await using NpgsqlTransaction transaction = await other.BeginTransactionAsync();
+        await ExecuteAsync(other, BundleSql.LockDevice, p => p.Bytes(locked.Id.Span.ToArray()));
+        Task<PublishOutcome> waiting = PublishAsync(store, locked, [1]);
+        await WaitsForLockAsync();
+        // Those of its writer wait with it.
+        Device[] devices = [.. Enumerable.Range(0, 64).Select(_ => new Device()).Where(device => WriterOf(device) != WriterOf(locked))];
+        PublishOutcome[] outcomes = await Task.WhenAll(devices.Select(device => PublishAsync(store, device, [1])));
+        Assert.All(outcomes, outcome => Assert.Equal(PublishOutcome.Stored, outcome));
+        await transaction.RollbackAsync();
+        Assert.Equal(PublishOutcome.Stored, await waiting);
+    }
+
+    [Fact]
     public async Task A_bundle_that_the_database_refuses_fails_alone()
     {
         await using IBundleStore store = await OpenAsync(Options());
@@ -223,6 +242,8 @@ public sealed class PostgresStoreTests : IAsyncDisposable
         Assert.Equal(fault, told.Fault);
         Assert.DoesNotContain('\n', told.Message);
     }
+
+    private static int WriterOf(Device device) => device.Id.Span[0] % PostgresTuning.Writers;
 
     private static Task<PublishOutcome> PublishAsync(IBundleStore store, Device device, byte[] payload) =>
         store.PublishAsync(device.Bundle(payload), CancellationToken.None).AsTask();

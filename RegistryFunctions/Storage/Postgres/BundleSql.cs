@@ -24,7 +24,7 @@ internal static class BundleSql
     /// </summary>
     public const string LockDevice = "INSERT INTO device (id) VALUES ($1) ON CONFLICT (id) DO UPDATE SET id = excluded.id WHERE false";
 
-    /// <summary>$1 limit. Records that devices may come to hold as many. Belongs before every publish.</summary>
+    /// <summary>$1 limit. Records that devices may come to hold as many. Belongs to the transaction of every publish.</summary>
     public const string AllowForKept = "UPDATE registry SET held_at_most = $1 WHERE one = 1 AND held_at_most < $1";
 
     /// <summary>$1 limit. Records that no device holds more.</summary>

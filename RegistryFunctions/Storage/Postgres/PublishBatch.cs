@@ -38,16 +38,12 @@ internal sealed class PublishBatch(
 
     private void AddStatements(NpgsqlBatch batch, long received)
     {
+        bool isAllowed = false;
         for (int i = 0; i < devices.Count; i++)
         {
             if (i == 0 || options.TransactionPerDevice)
             {
                 Add(BundleSql.Begin, i);
-            }
-
-            if (i == 0)
-            {
-                Add(BundleSql.AllowForKept, i).Int32(options.Store.Keep);
             }
 
             byte[] device = devices[i][0].Bundle.Device.Span.ToArray();
@@ -61,6 +57,13 @@ internal sealed class PublishBatch(
 
             if (i == devices.Count - 1 || options.TransactionPerDevice)
             {
+                if (!isAllowed)
+                {
+                    // Last: where it writes, all instances wait for the end of this transaction.
+                    Add(BundleSql.AllowForKept, i).Int32(options.Store.Keep);
+                    isAllowed = true;
+                }
+
                 Add(BundleSql.Commit, i);
             }
         }
