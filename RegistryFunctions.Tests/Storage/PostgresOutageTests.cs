@@ -1,5 +1,3 @@
-using System.Threading.Channels;
-using RegistryFunctions.Bundles;
 using RegistryFunctions.Storage;
 using RegistryFunctions.Storage.Postgres;
 using RegistryFunctions.Tests.Support;
@@ -44,12 +42,7 @@ public sealed class PostgresOutageTests : IAsyncDisposable
             await device.AssertServedAsync(two);
         }
 
-        Assert.Equal(0, await _data.ScalarAsync<long>(
-            """
-            SELECT count(*) FROM (
-                SELECT payload, lag(payload) OVER (PARTITION BY device ORDER BY seq) AS before FROM bundle) AS neighbours
-            WHERE payload <= before
-            """));
+        Assert.Equal(0, await _data.ScalarAsync<long>(PublishingDevice.CountOutOfOrder));
     }
 
     [Fact]
@@ -144,54 +137,4 @@ public sealed class PostgresOutageTests : IAsyncDisposable
 
     private async Task<IBundleStore> OpenAsync(PostgresAddress address) => await PostgresBundleStore.OpenAsync(
         new PostgresStoreOptions(address, new StoreOptions(Keep: 5, TimeSpan.FromDays(90))), TimeProvider.System, _logs);
-
-    /// <summary>Publishes numbers that only grow, each until it is answered or refused.</summary>
-    private sealed class PublishingDevice(IBundleStore store)
-    {
-        private readonly Device _device = new();
-        private readonly Channel<int> _acknowledgements = Channel.CreateUnbounded<int>();
-        private int _acknowledged;
-        private int _sent;
-
-        public async Task PublishAsync(CancellationToken end)
-        {
-            while (!end.IsCancellationRequested)
-            {
-                byte[] payload = BitConverter.GetBytes(++_sent);
-                // Compared as bytes.
-                Array.Reverse(payload);
-                try
-                {
-                    Assert.Equal(PublishOutcome.Stored, await store.PublishAsync(_device.Bundle(payload), CancellationToken.None));
-                    _acknowledged = _sent;
-                    _acknowledgements.Writer.TryWrite(_sent);
-                }
-                catch (StoreException)
-                {
-                    // The server is gone; it may or may not be stored.
-                }
-            }
-        }
-
-        /// <summary>Completes after so many more.</summary>
-        public async Task AcknowledgedAsync(int count)
-        {
-            while (_acknowledgements.Reader.TryRead(out _))
-            {
-            }
-
-            for (int i = 0; i < count; i++)
-            {
-                await _acknowledgements.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromMinutes(2));
-            }
-        }
-
-        public async Task AssertServedAsync(IBundleStore other)
-        {
-            Bundle newest = (await other.FindNewestAsync(_device.Id, CancellationToken.None))!;
-            byte[] payload = newest.Payload.ToArray();
-            Array.Reverse(payload);
-            Assert.InRange(BitConverter.ToInt32(payload), _acknowledged, _sent);
-        }
-    }
 }

@@ -33,11 +33,7 @@ internal sealed class PostgresCluster : IDisposable
     {
         SkipWithoutPrograms();
         _port = FreePort();
-        if (Environment.IsPrivilegedProcess)
-        {
-            Assert.Equal(0, Shell.Run("chown", "postgres", _folder.Path));
-        }
-
+        GiveFolder(_folder.Path);
         Run(create(Data));
         File.AppendAllText(Path.Combine(Data, "postgresql.conf"), string.Create(
             CultureInfo.InvariantCulture,
@@ -50,6 +46,9 @@ internal sealed class PostgresCluster : IDisposable
 
     public string ConnectionString =>
         string.Create(CultureInfo.InvariantCulture, $"Host=127.0.0.1;Port={_port};Username=registry;Database=postgres");
+
+    /// <summary>Its address and port.</summary>
+    public string Host => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{_port}");
 
     /// <summary>The folder of its files.</summary>
     public string Data => _folder.File("data");
@@ -74,6 +73,15 @@ internal sealed class PostgresCluster : IDisposable
     {
         File.AppendAllText(Path.Combine(Data, "postgresql.conf"), setting + "\n");
         Run("pg_ctl", "reload", "-s", "-D", Data);
+    }
+
+    /// <summary>Lets the server use a folder.</summary>
+    public static void GiveFolder(string path)
+    {
+        if (Environment.IsPrivilegedProcess)
+        {
+            Assert.Equal(0, Shell.Run("chown", "postgres", path));
+        }
     }
 
     /// <summary>Lets a user in by password only.</summary>

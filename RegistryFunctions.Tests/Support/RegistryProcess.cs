@@ -142,6 +142,13 @@ internal sealed class RegistryProcess : IAsyncDisposable
     public Task<HttpResponseMessage> PublishAsync(Device device, ReadOnlySpan<byte> payload) =>
         SendAsync(HttpMethod.Post, "v0/keypackage", device.Publication(payload));
 
+    /// <summary>Publishes; false where the answer is anything but 204.</summary>
+    public async Task<bool> TryPublishAsync(Device device, byte[] payload)
+    {
+        using HttpResponseMessage response = await PublishAsync(device, payload);
+        return response.StatusCode == HttpStatusCode.NoContent;
+    }
+
     public async Task<byte[]?> FetchAsync(Device device)
     {
         using HttpResponseMessage response = await SendAsync(HttpMethod.Get, $"v0/keypackage/{device.Hex}");
