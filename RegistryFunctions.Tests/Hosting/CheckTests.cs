@@ -178,7 +178,7 @@ public sealed class CheckTests : IDisposable
         Assert.Equal(
             """
             structure: row 4 missing from index bundle_by_age
-            6 bundles of 3 devices: the structure of the file is damaged
+            6 bundles of 3 devices: the structure of the database is damaged
             """,
             check.Output);
         Assert.Equal(1, check.ExitCode);
@@ -190,7 +190,7 @@ public sealed class CheckTests : IDisposable
         (await RegistryCommand.RunAsync(["check", Db])).AssertRefused($"{Db}: there is no such file");
         Assert.False(File.Exists(Db));
         (await RegistryCommand.RunAsync(["check", _folder.Path])).AssertRefused("is a folder");
-        (await RegistryCommand.RunAsync(["check", " "])).AssertRefused("file: must be the path of a file");
+        (await RegistryCommand.RunAsync(["check", " "])).AssertRefused("db: must be the path of a file");
         await File.WriteAllTextAsync(Db, new string('x', 5_000));
         (await RegistryCommand.RunAsync(["check", Db])).AssertRefused("is not a SQLite database");
         File.Delete(Db);
@@ -211,15 +211,16 @@ public sealed class CheckTests : IDisposable
     }
 
     [Theory]
-    [InlineData("check")]
-    [InlineData("backup")]
-    public async Task The_help_of_a_command_says_what_it_takes(string command)
+    [InlineData("check", "db")]
+    [InlineData("migrate", "db")]
+    [InlineData("backup", "file")]
+    public async Task The_help_of_a_command_says_what_it_takes(string command, string argument)
     {
         RegistryCommand help = await RegistryCommand.RunAsync([command, "--help"]);
         Assert.Equal(0, help.ExitCode);
-        Assert.Contains($"RegistryFunctions {command} <file>", help.Output, StringComparison.Ordinal);
+        Assert.Contains($"RegistryFunctions {command} <{argument}>", help.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("--bind", help.Output, StringComparison.Ordinal);
-        (await RegistryCommand.RunAsync([command])).AssertRefused("'file' missing");
+        (await RegistryCommand.RunAsync([command])).AssertRefused($"'{argument}' missing");
         (await RegistryCommand.RunAsync([command, "a", "b"])).AssertRefused("'b'");
         (await RegistryCommand.RunAsync([command, "a", "--bind", "127.0.0.1:80"])).AssertRefused("'--bind'");
     }
@@ -297,7 +298,7 @@ public sealed class CheckTests : IDisposable
         RegistryCommand check = await RegistryCommand.RunAsync(["check", Db]);
         Assert.Equal(1, check.ExitCode);
         Assert.StartsWith("structure: ", check.Output, StringComparison.Ordinal);
-        Assert.EndsWith("the structure of the file is damaged", check.LastLine, StringComparison.Ordinal);
+        Assert.EndsWith("the structure of the database is damaged", check.LastLine, StringComparison.Ordinal);
         Assert.Empty(check.Errors);
         Assert.DoesNotContain("Exception", check.Output, StringComparison.Ordinal);
         Assert.Equal(before, await File.ReadAllBytesAsync(Db));

@@ -87,7 +87,7 @@ internal static class CommandLine
         var db = new Argument<string>("db") { Description = "A SQLite file, in use or not, or a backup; or the URL of a PostgreSQL database" };
         var command = new Command("check", "Verifies a database and every signature in it without changing anything.") { db };
         command.SetAction((parsed, cancellationToken) => RunAsync(() => Check.RunAsync(
-            SettingsReader.ReadDb(ReadEnvironment(), new Dictionary<string, string?> { [nameof(RegistryOptions.Db)] = parsed.GetRequiredValue(db) }), cancellationToken)));
+            ReadDb(parsed.GetRequiredValue(db)), cancellationToken)));
         return command;
     }
 
@@ -95,8 +95,7 @@ internal static class CommandLine
     {
         var db = new Argument<string>("db") { Description = "The URL of a PostgreSQL database" };
         var command = new Command("migrate", "Brings the schema in PostgreSQL up to date, for servers that don't (--auto-migrate false).") { db };
-        command.SetAction((parsed, _) => RunAsync(() => Migrate.Run(SettingsReader.ReadDb(
-            ReadEnvironment(), new Dictionary<string, string?> { [nameof(RegistryOptions.Db)] = parsed.GetRequiredValue(db) }))));
+        command.SetAction((parsed, _) => RunAsync(() => Migrate.Run(ReadDb(parsed.GetRequiredValue(db)))));
         return command;
     }
 
@@ -106,11 +105,14 @@ internal static class CommandLine
         var to = new Option<string>("--to") { Required = true, HelpName = "path|url", Description = "Where to: an empty database, or one that was copied to before [password: Registry__ToPassword]" };
         var command = new Command("copy", "Copies a registry between SQLite and PostgreSQL; again, what has changed since.") { from, to };
         command.SetAction((parsed, cancellationToken) => RunAsync(() => Copy.RunAsync(
-            SettingsReader.ReadCopied(ReadEnvironment(), "--from", parsed.GetRequiredValue(from), "FromPassword"),
-            SettingsReader.ReadCopied(ReadEnvironment(), "--to", parsed.GetRequiredValue(to), "ToPassword"),
+            SettingsReader.ReadDb(ReadEnvironment(), "--from", parsed.GetRequiredValue(from), "FromPassword"),
+            SettingsReader.ReadDb(ReadEnvironment(), "--to", parsed.GetRequiredValue(to), "ToPassword"),
             cancellationToken)));
         return command;
     }
+
+    private static RegistryOptions ReadDb(string db) =>
+        SettingsReader.ReadDb(ReadEnvironment(), "db", db, nameof(RegistryOptions.DbPassword));
 
     private static Argument<string> FileArgument(string description)
     {

@@ -47,6 +47,24 @@ internal static class SettingsReader
         flags,
         [.. All.Where(setting => setting.Property.Name is nameof(RegistryOptions.Db) or nameof(RegistryOptions.DbPassword))]);
 
+    /// <summary>Reads a database that a command is given.</summary>
+    /// <param name="configuration">Has the environment variables.</param>
+    /// <param name="name">The flag or the argument that names it.</param>
+    /// <param name="db">The value of that.</param>
+    /// <param name="passwordName">The variable that has its password, less the prefix.</param>
+    /// <exception cref="SettingException">It names none.</exception>
+    public static RegistryOptions ReadDb(IConfiguration configuration, string name, string db, string passwordName)
+    {
+        var options = new RegistryOptions { Db = db, DbPassword = configuration[$"{Section}:{passwordName}"] ?? "" };
+        if (!Db.Setting.IsValid(db))
+        {
+            throw new SettingException($"{name}: {Db.Setting.Refuse(db)}");
+        }
+
+        RefusePassword(name, db, passwordName);
+        return options;
+    }
+
     private static RegistryOptions Read(
         IConfiguration configuration,
         IReadOnlyDictionary<string, string?> flags,
@@ -110,24 +128,6 @@ internal static class SettingsReader
         string Source(string name) => flags.ContainsKey(name)
             ? All.Single(setting => setting.Property.Name == name).Setting.Flag!
             : Variable(name);
-    }
-
-    /// <summary>Reads what names one of the two databases of a copy.</summary>
-    /// <param name="configuration">Has the environment variables.</param>
-    /// <param name="flag">The flag that names it.</param>
-    /// <param name="db">The value of the flag.</param>
-    /// <param name="passwordName">The variable that has its password, less the prefix.</param>
-    /// <exception cref="SettingException">It names none.</exception>
-    public static RegistryOptions ReadCopied(IConfiguration configuration, string flag, string db, string passwordName)
-    {
-        var options = new RegistryOptions { Db = db, DbPassword = configuration[$"{Section}:{passwordName}"] ?? "" };
-        if (!Db.Setting.IsValid(db))
-        {
-            throw new SettingException($"{flag}: {Db.Setting.Refuse(db)}");
-        }
-
-        RefusePassword(flag, db, passwordName);
-        return options;
     }
 
     private static void RefusePassword(string flag, string db, string passwordName)
