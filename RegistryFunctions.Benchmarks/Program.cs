@@ -26,7 +26,7 @@ internal static class Program
         string[] names = [.. Measures.Select(measure => measure.Name)];
         Option<int> rounds = new("--rounds") { DefaultValueFactory = _ => 3, Description = "Repeats; the median counts" };
         Option<int> seconds = new("--seconds") { DefaultValueFactory = _ => 5, Description = "How long one measurement takes" };
-        Option<string?> only = new("--only") { Description = $"Measure only these, and write no files: {string.Join(",", names)}" };
+        Option<string?> only = new("--only") { Description = $"Measure only these, and write no files, for reach of: {string.Join(",", names)}" };
         Option<bool> soak = new("--soak") { Description = "Also see for ten minutes whether memory stays flat" };
         Option<string?> server = new("--server") { Description = "Measure this published executable" };
         var reach = new Command(
@@ -36,16 +36,32 @@ internal static class Program
             + "data; delete that to have it made anew.") { rounds, seconds, only, soak, server };
         reach.SetAction((parsed, _) => RunAsync(
             new Bench(parsed.GetValue(server), parsed.GetValue(rounds), parsed.GetValue(seconds)),
+            "reach",
+            Measures,
             [.. parsed.GetValue(only)?.Split(',') ?? names[..^1], .. parsed.GetValue(soak) ? names[^1..] : []]));
-        var root = new RootCommand("Measures how fast the registry is. Run it on a machine that does nothing else.") { reach };
+        Argument<string> url = new("url") { Description = "An empty PostgreSQL database" };
+        var postgres = new Command(
+            "postgres",
+            "Loads one, two and four instances on a PostgreSQL database, and pgbench with the same statements; as reach does. Needs "
+            + "pgbench, and to hold instances to a share of a processor Linux's cgroups and root.") { url, rounds, seconds, only, server };
+        postgres.SetAction((parsed, _) =>
+        {
+            Measure[] measures = new Instances(parsed.GetRequiredValue(url)).Measures;
+            return RunAsync(
+                new Bench(parsed.GetValue(server), parsed.GetValue(rounds), parsed.GetValue(seconds)),
+                "postgres",
+                measures,
+                parsed.GetValue(only)?.Split(',') ?? [.. measures.Select(measure => measure.Name)]);
+        });
+        var root = new RootCommand("Measures how fast the registry is. Run it on a machine that does nothing else.") { reach, postgres };
         // A signal ends the program at once; there is nothing to save.
         return root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
     }
 
     // Returns the exit code: 0, 1 where an answer was not the expected one, 2 where it can't begin.
-    private static async Task<int> RunAsync(Bench bench, string[] names)
+    private static async Task<int> RunAsync(Bench bench, string file, Measure[] measures, string[] names)
     {
-        string? unknown = names.FirstOrDefault(name => Measures.All(measure => measure.Name != name));
+        string? unknown = names.FirstOrDefault(name => measures.All(measure => measure.Name != name));
         string? refusal = unknown is not null ? $"--only: there is no {unknown}"
             : bench is not { Rounds: > 0, Seconds: > 0 } ? "--rounds and --seconds must be at least 1"
             : Wrk.IsInstalled ? null : "wrk, which puts the load on, is not installed: apt-get install wrk";
@@ -58,12 +74,13 @@ internal static class Program
         try
         {
             var results = new List<(string Row, Bar[] Bars)>();
-            foreach (Measure measure in Measures.Where(measure => names.Contains(measure.Name)))
+            foreach (Measure measure in measures.Where(measure => names.Contains(measure.Name)))
             {
                 results.Add(await measure.RunAsync(bench));
             }
 
-            Report.Write(results, bench.Rounds, toFiles: results.Count >= Measures.Length - 1);
+            // All but a soak.
+            Report.Write(results, bench.Rounds, results.Count >= measures.Length - 1 ? file : null);
             return 0;
         }
         catch (IOException e)

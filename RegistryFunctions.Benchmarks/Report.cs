@@ -10,22 +10,22 @@ internal static class Report
 {
     private const int Left = 290, Width = 600, Step = 28;
 
-    /// <summary>Prints the table; a whole run's goes to files as well.</summary>
-    public static void Write(IReadOnlyCollection<(string Row, Bar[] Bars)> results, int rounds, bool toFiles)
+    /// <summary>Prints the table; a whole run's goes to files of that name as well.</summary>
+    public static void Write(IReadOnlyCollection<(string Row, Bar[] Bars)> results, int rounds, string? file)
     {
         string table = string.Join('\n', results.Select(result => result.Row).Prepend(
             "| measure | aim | measured | spread | met |\n| --- | --- | --- | --- | --- |"));
         Console.WriteLine($"\n{table}");
-        if (toFiles)
+        if (file is not null)
         {
             string folder = Directory.CreateDirectory(Repository.File("RegistryFunctions.Benchmarks", "results")).FullName;
-            Bar[] bars = [.. results.SelectMany(result => result.Bars).OrderBy(bar => bar.Name)];
-            File.WriteAllText(Path.Combine(folder, "reach.svg"), Chart(bars));
-            File.WriteAllText(Path.Combine(folder, "reach.md"), $"""
+            Bar[] bars = [.. results.SelectMany(result => result.Bars).DistinctBy(bar => bar.Name).OrderBy(bar => bar.Name)];
+            File.WriteAllText(Path.Combine(folder, $"{file}.svg"), Chart(bars));
+            File.WriteAllText(Path.Combine(folder, $"{file}.md"), $"""
                 Measured on {DateTime.UtcNow:yyyy-MM-dd} on {Processor()} with {Environment.ProcessorCount} cores, which the
                 servers shared with their load; {RuntimeInformation.FrameworkDescription}, native. The median of {rounds} rounds.
 
-                ![Answers a second, {Wrk.Connections} connections](reach.svg)
+                ![Answers a second, {Wrk.Connections} connections]({file}.svg)
 
                 {table}
 

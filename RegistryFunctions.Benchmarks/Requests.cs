@@ -5,7 +5,7 @@ namespace RegistryFunctions.Benchmarks;
 /// <summary>HTTP requests in a file, all of one size in bytes. They are sent in their order, made once and kept.</summary>
 internal sealed record Requests(string Path, int Size, int Count, bool MayRepeat)
 {
-    private const int LikelyMostPerSecond = 20_000;
+    public const int LikelyMostPerSecond = 20_000;
     private const int Draws = 1_000_000;
 
     public static string Folder { get; } = Directory.CreateDirectory(Repository.File("artifacts", "bench-data")).FullName;
@@ -41,6 +41,9 @@ internal sealed record Requests(string Path, int Size, int Count, bool MayRepeat
 
     /// <summary>The fetches that were written there.</summary>
     public static Requests Fetches(string path) => new(path, (int)(new FileInfo(path).Length / Draws), Draws, MayRepeat: true);
+
+    /// <summary>The same, of which that one is sent first.</summary>
+    public Requests From(int number) => this with { Next = number % Count };
 
     /// <summary>Goes on behind those that were sent: so many were answered, and so many more may have been.</summary>
     public void Sent(int answered, int lost)
