@@ -50,8 +50,11 @@ internal static class BundleSql
     /// <summary>$1 device or no bytes, $2 limit. The devices of the bundles from that device on.</summary>
     public const string HeldFrom = "SELECT device FROM bundle WHERE device >= $1 ORDER BY device LIMIT $2";
 
-    /// <summary>$1 device, $2 time. Forgets what was received before it.</summary>
-    public const string Forget = "DELETE FROM spent WHERE device = $1 AND received < $2";
+    /// <summary>
+    /// $1 device, $2 time. Forgets what was received before it. "+ 0" keeps it to the key: a database without statistics may else
+    /// choose the index by age, and look at all that is due for each device.
+    /// </summary>
+    public const string Forget = "DELETE FROM spent WHERE device = $1 AND received + 0 < $2";
 
     /// <summary>$1 device. Removes the row of a device of which nothing is left; the next publish makes another.</summary>
     public const string RemoveDevice =
@@ -142,7 +145,7 @@ internal static class BundleSql
     public const string Drop =
         """
         WITH old AS MATERIALIZED (
-            SELECT coalesce(max(seq), 0) AS seq FROM bundle WHERE device = $1 AND received < $2
+            SELECT coalesce(max(seq), 0) AS seq FROM bundle WHERE device = $1 AND received + 0 < $2
         ), beyond AS MATERIALIZED (
             SELECT coalesce(max(seq), 0) AS seq FROM (
                 SELECT seq, row_number() OVER (ORDER BY seq DESC) AS place FROM bundle WHERE device = $1) AS held
